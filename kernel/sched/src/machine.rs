@@ -7,7 +7,7 @@
 
 use crate::{
     cx::Cx,
-    g::{G, GRef},
+    g::G,
     idle::WakeWord,
     token::Parked,
 };

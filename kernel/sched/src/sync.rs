@@ -62,12 +62,6 @@ impl<T> Lock<T> {
         #[cfg(loom)]
         return self.inner.lock().expect("loom: a thread panicked with the lock held");
     }
-
-    /// The lock, if nobody holds it: for reports made while the system is ending.
-    #[cfg(not(loom))]
-    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
-        self.inner.try_lock()
-    }
 }
 
 /// A set of small numbers, read without a lock: idle Ms, Ps with timers.
@@ -116,11 +110,6 @@ impl BitSet {
     /// How many members there are.
     pub fn len(&self) -> usize {
         self.words.iter().map(|w| w.load(Ordering::SeqCst).count_ones() as usize).sum()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.first().is_none()
     }
 }
 

@@ -10,7 +10,10 @@
 
 use core::mem::ManuallyDrop;
 
-use crate::{g::GRef, machine::Machine};
+use crate::{
+    g::{GRef, Status},
+    machine::Machine,
+};
 
 /// The right to queue or run one G.
 #[derive(Debug)]
@@ -25,14 +28,6 @@ pub struct Parked<K: Machine>(GRef<K>);
 macro_rules! right {
     ($right:ident) => {
         impl<K: Machine> $right<K> {
-            /// The right over `g`.
-            ///
-            /// # Safety
-            /// ONE-RIGHT: no other right over `g` exists, and its status says that this one should.
-            pub(crate) unsafe fn new(g: GRef<K>) -> Self {
-                Self(g)
-            }
-
             /// The G that this is the right over.
             pub fn g(&self) -> GRef<K> {
                 self.0
@@ -64,7 +59,46 @@ macro_rules! right {
 right!(Runnable);
 right!(Parked);
 
+impl<K: Machine> Runnable<K> {
+    /// The G begins to run on that core: its right is used up.
+    #[inline]
+    pub(crate) fn start(self, core: u32, now: u64) -> GRef<K> {
+        let g = self.into_raw();
+        g.transition(Status::Runnable, Status::Running);
+        g.set_core(core);
+        g.set_since(now);
+        g
+    }
+
+    /// The right over a G that has just left its core and wants to go on later.
+    #[inline]
+    pub(crate) fn after_run(g: GRef<K>) -> Self {
+        g.transition(Status::Running, Status::Runnable);
+        // A running G has no right (ONE-RIGHT); the transition, which succeeds once, makes this one.
+        Self(g)
+    }
+
+    /// The right over a G whose life has just begun.
+    pub(crate) fn begun(g: GRef<K>) -> Self {
+        Self(g)
+    }
+
+    /// The right over a G that has just begun to wait.
+    #[inline]
+    pub(crate) fn parked(g: GRef<K>) -> Parked<K> {
+        Parked(g)
+    }
+}
+
 impl<K: Machine> Parked<K> {
+    /// The waiting G becomes runnable.
+    pub(crate) fn into_runnable(self) -> Runnable<K> {
+        let g = self.into_raw();
+        g.transition(Status::Waiting, Status::Runnable);
+        // SAFETY: ONE-RIGHT: the Parked was used up.
+        unsafe { Runnable::from_raw(g) }
+    }
+
     /// Waits for ever: nobody will ever wake this G (an empty select, a channel that does not exist).
     pub fn forever(self) {
         let _ = self.into_raw();
