@@ -16,7 +16,7 @@ impl<K: Machine> Scheduler<K> {
     /// Looks whether everything sleeps for ever. Called by an M that is about to halt.
     #[doc(alias = "checkdead")]
     pub(crate) fn check_dead(&self) {
-        if self.npidle.load(Ordering::SeqCst) != self.ps.len() || self.num_goroutine() == 0 {
+        if self.npidle.load(Ordering::SeqCst) != self.ps.len() {
             return;
         }
         let Some(kind) = self.stuck() else { return };
@@ -32,13 +32,17 @@ impl<K: Machine> Scheduler<K> {
             && inner.globq.is_empty()
             && self.ps.iter().all(|p| p.runq.is_empty() && p.timers.user_len() == 0)
             && !self.poll.pending();
-        drop(inner);
+        if cfg!(feature = "bug_deadlock_unlocked") {
+            drop(inner);
+        }
+        // Still under the lock, with all Ps in it: whoever would take an event or end a G needs a P first.
         let (devices, consoles) = self.poll.waiting();
-        match (quiet && devices == 0, consoles as u64) {
+        let goroutines = self.num_goroutine();
+        match (quiet && devices == 0 && goroutines != 0, consoles as u64) {
             (false, _) => None,
             (true, 0) => Some(Deadlock::Everything),
             // Only the consoles' own goroutines are there: nobody is stuck.
-            (true, n) if self.num_goroutine() <= n + 1 => None,
+            (true, n) if goroutines <= n + 1 => None,
             (true, _) => Some(Deadlock::AllButConsole),
         }
     }

@@ -37,9 +37,9 @@ pub struct WakeWord(AtomicU32);
 
 impl WakeWord {
     /// Somebody gave this M a P.
-    const NOTIFIED: u32 = 1;
+    pub(crate) const NOTIFIED: u32 = 1;
     /// An interrupt left something to look at, or the timers changed.
-    const EVENT: u32 = 2;
+    pub(crate) const EVENT: u32 = 2;
     /// The core is halted, or about to be: it needs an interrupt.
     const HALTED: u32 = 4;
 
@@ -50,7 +50,7 @@ impl WakeWord {
     /// Announces a halt, interrupts being off. False if a wake-up is there already: then do not halt.
     pub fn halt(&self) -> bool {
         let before = self.0.fetch_or(Self::HALTED, Ordering::SeqCst);
-        if before & (Self::NOTIFIED | Self::EVENT) == 0 {
+        if before & (Self::NOTIFIED | Self::EVENT) == 0 || cfg!(feature = "bug_halt_blindly") {
             return true;
         }
         self.awake();
@@ -68,12 +68,12 @@ impl WakeWord {
     }
 
     /// Sets `bit`; true if the core must be kicked.
-    fn set(&self, bit: u32) -> bool {
+    pub(crate) fn set(&self, bit: u32) -> bool {
         let before = self.0.fetch_or(bit, Ordering::SeqCst);
         before & Self::HALTED != 0 && before & (Self::NOTIFIED | Self::EVENT) == 0
     }
 
-    fn take(&self) -> u32 {
+    pub(crate) fn take(&self) -> u32 {
         self.0.fetch_and(Self::HALTED, Ordering::SeqCst) & (Self::NOTIFIED | Self::EVENT)
     }
 }
@@ -106,8 +106,14 @@ impl<K: Machine> Scheduler<K> {
         }
         // We found work that we cannot take: whoever drops its P next shall look again.
         self.needspinning.store(true, Ordering::Relaxed);
+        // Under the lock: who gives a P back after us must not take our claim for a spinning M (SPIN-CLAIM).
+        if cfg!(not(feature = "bug_claim_outlives_lock")) {
+            self.nmspinning.fetch_sub(1, Ordering::SeqCst);
+        }
         drop(inner);
-        self.nmspinning.fetch_sub(1, Ordering::SeqCst);
+        if cfg!(feature = "bug_claim_outlives_lock") {
+            self.nmspinning.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 
     fn notify(&self, m: &M<K>, p: OwnedP<K>) {
@@ -125,13 +131,13 @@ impl<K: Machine> Scheduler<K> {
         }
     }
 
-    fn take_idle_p(&self, inner: &mut Inner<K>) -> Option<OwnedP<K>> {
+    pub(crate) fn take_idle_p(&self, inner: &mut Inner<K>) -> Option<OwnedP<K>> {
         let p = inner.idle_ps.pop()?;
         self.npidle.fetch_sub(1, Ordering::SeqCst);
         Some(p)
     }
 
-    fn put_idle_p(&self, inner: &mut Inner<K>, p: OwnedP<K>) {
+    pub(crate) fn put_idle_p(&self, inner: &mut Inner<K>, p: OwnedP<K>) {
         p.set_m(None);
         inner.idle_ps.push(p);
         self.npidle.fetch_add(1, Ordering::SeqCst);
@@ -168,10 +174,20 @@ impl<K: Machine> Scheduler<K> {
             self.become_spinning(m);
             return Some(p);
         }
+        // Before the idle set: whoever finds us there may make us spinning again, for a count of its own.
+        let spun = m.spinning();
+        m.set_spinning(false);
         self.put_idle_p(&mut inner, p);
         self.idle_ms.insert(m.id);
         drop(inner);
-        self.wait_for_p(m)
+        self.wait_for_p(m, spun)
+    }
+
+    /// The boot core comes up: it takes a P at once, since there is no work yet that could bring it one.
+    pub(crate) fn start_boot(&self, m: &M<K>) -> Option<OwnedP<K>> {
+        let p = self.take_idle_p(&mut self.lock())?;
+        m.set_rearm();
+        Some(p)
     }
 
     /// A core that has just come up: enters the idle set and waits for a P.
@@ -179,12 +195,14 @@ impl<K: Machine> Scheduler<K> {
         let inner = self.lock();
         self.idle_ms.insert(m.id);
         drop(inner);
-        self.wait_for_p(m)
+        self.wait_for_p(m, false)
     }
 
-    fn wait_for_p(&self, m: &M<K>) -> Option<OwnedP<K>> {
-        if m.spinning() {
-            m.set_spinning(false);
+    /// `spun`: this M still counts in `nmspinning`.
+    fn wait_for_p(&self, m: &M<K>, spun: bool) -> Option<OwnedP<K>> {
+        // The P that comes may be another one, with other timers.
+        m.set_rearm();
+        if spun {
             self.nmspinning.fetch_sub(1, Ordering::SeqCst);
         }
         store_load_fence();
@@ -232,7 +250,7 @@ impl<K: Machine> Scheduler<K> {
     }
 
     /// Takes an idle P and leaves the idle set, spinning. `None`: no P is idle, or somebody brings us one.
-    fn reacquire(&self, m: &M<K>) -> Option<OwnedP<K>> {
+    pub(crate) fn reacquire(&self, m: &M<K>) -> Option<OwnedP<K>> {
         let mut inner = self.lock();
         if !self.idle_ms.contains(m.id) {
             return None; // a P is on its way: the wake word says when
@@ -249,6 +267,9 @@ impl<K: Machine> Scheduler<K> {
     /// From an interrupt handler, or after one: an idle core, if there is one, shall look at events and timers.
     /// `here` is the M of the core that asks.
     pub fn event_for_idle(&self, here: &M<K>) {
+        if cfg!(feature = "bug_event_tells_nobody") {
+            return;
+        }
         store_load_fence();
         if here.wake.is_halted() {
             return self.event(here);

@@ -31,6 +31,8 @@ pub mod spawn;
 pub mod steal;
 mod sync;
 pub mod sysmon;
+#[cfg(test)]
+mod tests;
 pub mod timer;
 pub mod token;
 

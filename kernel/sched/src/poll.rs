@@ -69,17 +69,23 @@ impl<K: Machine> PollDesc<K> {
     }
 
     /// Marks it; returns the G that waited.
+    ///
+    /// Always a read-modify-write, even of a mark that is there already: whoever takes the mark must see what the
+    /// *last* handler wrote into its device's ring (MARK-RMW). Two markers at a time are rare and harmless.
     fn mark(&self) -> Option<Parked<K>> {
-        let was = self.state.load(Ordering::Acquire);
-        if was == fired() {
-            return None;
-        }
-        // A G takes the place of NONE only, and only marks take a G out: one marker at a time, so one retry at most.
-        let to = if was.is_null() { fired() } else { core::ptr::null_mut() };
-        match self.state.compare_exchange(was, to, Ordering::AcqRel, Ordering::Acquire) {
-            // SAFETY: ONE-RIGHT: the CAS took out what `wait` put in.
-            Ok(g) => GRef::from_ptr(g).map(|g| unsafe { Parked::from_raw(g) }),
-            Err(_) => self.mark(),
+        let mut was = self.state.load(Ordering::Acquire);
+        loop {
+            if cfg!(feature = "bug_mark_by_load") && was == fired() {
+                return None;
+            }
+            let waits = !was.is_null() && was != fired();
+            let to = if waits { core::ptr::null_mut() } else { fired() };
+            match self.state.compare_exchange(was, to, Ordering::AcqRel, Ordering::Acquire) {
+                // SAFETY: ONE-RIGHT: the CAS took out what `poll_wait` put in.
+                Ok(g) if waits => return GRef::from_ptr(g).map(|g| unsafe { Parked::from_raw(g) }),
+                Ok(_) => return None,
+                Err(now) => was = now,
+            }
         }
     }
 }
@@ -137,8 +143,14 @@ impl<K: Machine> PollList<K> {
         // SAFETY: descriptors live for ever (QUEUED-ONCE), and the swap made this chain ours.
         while let Some(desc) = unsafe { next.as_ref() } {
             next = desc.next.load(Ordering::Relaxed);
-            desc.queued.swap(false, Ordering::AcqRel);
-            if let Some(parked) = desc.mark() {
+            if cfg!(not(feature = "bug_queued_cleared_late")) {
+                desc.queued.swap(false, Ordering::AcqRel);
+            }
+            let marked = desc.mark();
+            if cfg!(feature = "bug_queued_cleared_late") {
+                desc.queued.swap(false, Ordering::AcqRel);
+            }
+            if let Some(parked) = marked {
                 self.waiter_count(desc.console).fetch_sub(1, Ordering::AcqRel);
                 ready.push_back(parked.into_runnable());
             }
@@ -166,7 +178,8 @@ impl<K: Machine> Scheduler<K> {
         let swap = desc.state.compare_exchange(none, g.as_ptr(), Ordering::AcqRel, Ordering::Acquire);
         let Err(found) = swap else { return None };
         assert!(found == fired(), "two goroutines wait on one poll descriptor");
-        desc.state.store(none, Ordering::Release);
+        // Acquires what the last mark released (MARK-RMW): the G looks at its device next.
+        desc.state.swap(none, Ordering::AcqRel);
         count.fetch_sub(1, Ordering::AcqRel);
         // SAFETY: ONE-RIGHT: it was not stored.
         Some(unsafe { Parked::from_raw(g) })

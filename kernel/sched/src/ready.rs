@@ -21,7 +21,9 @@ impl<K: Machine> Scheduler<K> {
         if let Some(mut batch) = overflow {
             self.globq_put(&mut batch);
         }
-        self.wakep();
+        if cfg!(not(feature = "bug_no_wake")) {
+            self.wakep();
+        }
     }
 
     /// Puts a batch into our queue, in order, and wakes a core for what we cannot run ourselves.

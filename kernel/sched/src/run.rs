@@ -12,14 +12,17 @@ use crate::{
     machine::{Machine, Stop, WaitReason},
     p::{OwnedP, bump},
     sched::Scheduler,
-    token::Runnable,
+    sync::Ordering,
+    token::{Parked, Runnable},
 };
 
 impl<K: Machine> Scheduler<K> {
     /// The boot core's way in: `first` makes the first goroutines, then the core schedules.
     pub fn run_first(&self, m: &M<K>, first: impl FnOnce(&Cx<'_, K>)) {
-        let Some(p) = self.startm_first(m) else { return };
+        let Some(p) = self.start_boot(m) else { panic!("the boot core found no idle P") };
         p.set_m(Some(m.id));
+        // The first G may stand in `runnext`, and inherits this slice.
+        p.begin_slice(self.machine.now() + self.config.slice);
         first(&Cx::on(self, m, &p));
         self.schedule(m, p);
     }
@@ -43,7 +46,7 @@ impl<K: Machine> Scheduler<K> {
 
     /// Runs one G until it leaves, and files it. Returns the P and the time.
     #[inline]
-    fn execute(&self, m: &M<K>, found: Found<K>) -> (OwnedP<K>, u64) {
+    pub(crate) fn execute(&self, m: &M<K>, found: Found<K>) -> (OwnedP<K>, u64) {
         let Found { mut p, g, mut inherit, mut now } = found;
         let mut next = Some(g);
         while let Some(runnable) = next {
@@ -101,6 +104,11 @@ impl<K: Machine> Scheduler<K> {
             }
             Stop::Parked(reason, commit) => {
                 g.set_wait_reason(reason);
+                if cfg!(feature = "bug_commit_first") {
+                    let back = commit.run(cx, Runnable::parked(g));
+                    g.transition(Status::Running, Status::Waiting);
+                    return back.map(Parked::into_runnable);
+                }
                 g.transition(Status::Running, Status::Waiting);
                 let back = commit.run(cx, Runnable::parked(g))?;
                 Some(back.into_runnable())
@@ -124,8 +132,9 @@ impl<K: Machine> Scheduler<K> {
     /// The G is dead: its memory is used again, unless the machine must keep it.
     fn bury(&self, cx: &Cx<'_, K>, g: crate::g::GRef<K>) {
         g.transition(Status::Running, Status::Dead);
-        if !g.is_system() {
-            bump(&cx.p.stats.exited);
+        match g.is_system() {
+            true => _ = self.system_gs.fetch_sub(1, Ordering::Relaxed),
+            false => bump(&cx.p.stats.exited),
         }
         if self.machine.retire(cx, &g) {
             self.put_dead(cx, g);

@@ -132,6 +132,11 @@ impl<K: Machine> RunQueue<K> {
         let g = self.runnext.load(Ordering::Relaxed);
         GRef::from_ptr(g)?;
         let none = core::ptr::null_mut();
+        if cfg!(feature = "bug_runnext_by_store") {
+            self.runnext.store(none, Ordering::Release);
+            // SAFETY: none: two may take it here.
+            return GRef::from_ptr(g).map(|g| unsafe { Runnable::from_raw(g) });
+        }
         let taken = self.runnext.compare_exchange(g, none, Ordering::AcqRel, Ordering::Relaxed);
         // SAFETY: ONE-RIGHT: the CAS took the pointer out.
         GRef::from_ptr(taken.ok()?).map(|g| unsafe { Runnable::from_raw(g) })
@@ -162,7 +167,9 @@ impl<K: Machine> RunQueue<K> {
             let g = self.slot(head.wrapping_add(i)).load(Ordering::Relaxed);
             to.slot(base.wrapping_add(i)).store(g, Ordering::Relaxed);
         }
-        if !self.advance_head(head, n) {
+        if cfg!(feature = "bug_steal_by_store") {
+            self.head.store(head.wrapping_add(n), Ordering::Release);
+        } else if !self.advance_head(head, n) {
             return None;
         }
         let last = to.slot(base.wrapping_add(n - 1)).load(Ordering::Relaxed);

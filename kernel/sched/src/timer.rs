@@ -139,7 +139,7 @@ impl<K: Machine> Timers<K> {
     }
 
     /// True if the new one is the earliest now.
-    fn add(&self, when: u64, g: GRef<K>) -> bool {
+    pub(crate) fn add(&self, when: u64, g: GRef<K>) -> bool {
         let mut heap = self.heap.lock();
         let earliest = when < heap.min();
         heap.push(Entry { when, timer: NonNull::from(&g.timer) });
@@ -151,7 +151,7 @@ impl<K: Machine> Timers<K> {
     }
 
     /// Takes all that are due off the heap, and makes their sleepers runnable.
-    fn take_due(&self, now: u64) -> GList<K> {
+    pub(crate) fn take_due(&self, now: u64) -> GList<K> {
         let mut due = GList::new();
         let mut heap = self.heap.lock();
         while let Some(entry) = heap.pop_due(now) {
@@ -180,10 +180,11 @@ impl<K: Machine> Scheduler<K> {
         }
     }
 
-    fn timers_changed(&self, cx: &Cx<'_, K>, when: u64) {
+    pub(crate) fn timers_changed(&self, cx: &Cx<'_, K>, when: u64) {
         store_load_fence();
         match self.keeper.load(Ordering::Relaxed) {
             0 => self.machine.arm(cx.m.id, when),
+            _ if cfg!(feature = "bug_adder_tells_nobody") => {}
             keeper if when < self.keeper_until.load(Ordering::Relaxed) => {
                 self.event(&self.ms[keeper as usize - 1]);
             }
@@ -211,7 +212,10 @@ impl<K: Machine> Scheduler<K> {
     /// An idle M asks until when it may sleep: for ever, unless it is or becomes the keeper.
     pub(crate) fn watch_timers(&self, m: &M<K>) -> Option<u64> {
         let me = m.id as u32 + 1;
-        let until = self.next_timer();
+        let mut until = self.next_timer();
+        if until == u64::MAX && self.leave_keeper(m) {
+            until = self.next_timer(); // an adder may have left its timer to the keeper that we were
+        }
         if until == u64::MAX || self.npidle.load(Ordering::SeqCst) == 0 {
             self.leave_keeper(m);
             return None;
@@ -222,16 +226,25 @@ impl<K: Machine> Scheduler<K> {
         }
         self.keeper_until.store(until, Ordering::Relaxed);
         store_load_fence();
-        Some(self.next_timer())
+        if cfg!(feature = "bug_keeper_oversleeps") {
+            return Some(self.next_timer());
+        }
+        // Not later than announced: an adder of a later timer relies on our looking again then (KEEPER-WORD).
+        Some(until.min(self.next_timer()))
     }
 
     /// The keeper has other things to do: its core's own tick watches from now on.
-    pub(crate) fn leave_keeper(&self, m: &M<K>) {
-        if self.keeper.load(Ordering::Relaxed) == m.id as u32 + 1 {
-            self.keeper_until.store(u64::MAX, Ordering::Relaxed);
-            self.keeper.store(0, Ordering::SeqCst);
-        }
+    ///
+    /// True if it was the keeper; then what it looks at next is looked at after that was announced.
+    pub(crate) fn leave_keeper(&self, m: &M<K>) -> bool {
         m.set_rearm();
+        if self.keeper.load(Ordering::Relaxed) != m.id as u32 + 1 {
+            return false;
+        }
+        self.keeper_until.store(u64::MAX, Ordering::Relaxed);
+        self.keeper.store(0, Ordering::SeqCst);
+        store_load_fence();
+        cfg!(not(feature = "bug_keeper_leaves_blindly"))
     }
 
     /// When this core's tick must come: its slice's end, or a timer that nobody else watches.
