@@ -84,6 +84,9 @@ pub unsafe extern "C" fn copy(to: *mut u8, from: *const u8, len: usize) -> *mut 
     )
 }
 
+/// What `memmove` is exported as: one routine does both, for two instructions more in long copies.
+pub use self::copy as copy_overlapping;
+
 /// The part of [`copy`] for more than 64 bytes, from the first to the last. The last 64 bytes are loaded first (xmm3
 /// and xmm1 are half of them) and stored last.
 #[unsafe(naked)]
@@ -93,24 +96,26 @@ unsafe extern "C" fn copy_up() {
         "movups xmm5, [rsi + rdx - 48]",
         "movaps xmm6, xmm3",
         "movaps xmm7, xmm1",
-        "lea r8, [rdi + rdx - 64]",
+        // rcx counts up to 0, where both pointers are 64 bytes before the end.
+        "lea rsi, [rsi + rdx - 64]",
+        "lea rdi, [rdi + rdx - 64]",
+        "mov ecx, 64",
+        "sub rcx, rdx",
         "14:",
-        "movups xmm0, [rsi]",
-        "movups xmm1, [rsi + 16]",
-        "movups xmm2, [rsi + 32]",
-        "movups xmm3, [rsi + 48]",
-        "movups [rdi], xmm0",
-        "movups [rdi + 16], xmm1",
-        "movups [rdi + 32], xmm2",
-        "movups [rdi + 48], xmm3",
-        "add rsi, 64",
-        "add rdi, 64",
-        "cmp rdi, r8",
-        "jb 14b",
-        "movups [r8], xmm4",
-        "movups [r8 + 16], xmm5",
-        "movups [r8 + 32], xmm6",
-        "movups [r8 + 48], xmm7",
+        "movups xmm0, [rsi + rcx]",
+        "movups xmm1, [rsi + rcx + 16]",
+        "movups xmm2, [rsi + rcx + 32]",
+        "movups xmm3, [rsi + rcx + 48]",
+        "movups [rdi + rcx], xmm0",
+        "movups [rdi + rcx + 16], xmm1",
+        "movups [rdi + rcx + 32], xmm2",
+        "movups [rdi + rcx + 48], xmm3",
+        "add rcx, 64",
+        "jl 14b",
+        "movups [rdi], xmm4",
+        "movups [rdi + 16], xmm5",
+        "movups [rdi + 32], xmm6",
+        "movups [rdi + 48], xmm7",
         "ret",
     )
 }
