@@ -1,11 +1,11 @@
 //! The first serial port, COM1: the console's bytes, out and in.
 //!
-//! Its one job is to move bytes. Output is written straight to the device ([`write`]): it needs no heap, no lock and
+//! Its one job is to move bytes. Output is written straight to the device ([`write()`]): it needs no heap, no lock and
 //! no initialization, and so serves the first line as well as the last. Input comes by interrupt ([`on_interrupt`])
 //! into a ring and is taken out by [`read`]. Lines, echo, who may print next, and waking whoever waits for
 //! input are left to the callers.
 //!
-//! *Context.* [`write`]: any, also with interrupts off, from an NMI, or before [`init`]; two cores that write at once
+//! *Context.* [`write()`]: any, also with interrupts off, from an NMI, or before [`init`]; two cores that write at once
 //! mix their bytes but harm nothing, so whoever cares holds the console's lock. [`on_interrupt`]: the handler of
 //! [`vector::UART`](crate::arch::vector::UART), on one core. [`read`]: any.
 //!
@@ -21,10 +21,10 @@
 //!
 //! | handler | reader |
 //! |---|---|
-//! | masks in the device, sets [`MASKED`] | takes bytes out |
+//! | masks in the device, sets `MASKED` | takes bytes out |
 //! | fence | fence |
-//! | looks whether there is room | takes [`MASKED`] |
-//! | if so, takes [`MASKED`] | |
+//! | looks whether there is room | takes `MASKED` |
+//! | if so, takes `MASKED` | |
 //!
 //! Whoever took it unmasks.
 //!
@@ -58,8 +58,7 @@ static INPUT: Ring<1024> = Ring::new();
 static PRESENT: AtomicBool = AtomicBool::new(true);
 static MASKED: AtomicBool = AtomicBool::new(false);
 static IN_VAIN: AtomicU32 = AtomicU32::new(0);
-static COUNTS: Counts =
-    Counts { overruns: AtomicU64::new(0), throttled: AtomicU64::new(0), storms: AtomicU64::new(0) };
+static COUNTS: Counts = Counts { overruns: AtomicU64::new(0), throttled: AtomicU64::new(0), storms: AtomicU64::new(0) };
 
 /// What went wrong on the line; nothing of it stops it.
 #[derive(Debug)]
@@ -116,7 +115,7 @@ pub fn enable_input() {
     }
 }
 
-/// Sends text, with `\n` as a new line. Waits for the device, but not for ever: see [`super::uart_port`].
+/// Sends text, with `\n` as a new line. Waits for the device, but not for ever: see `uart_port`.
 pub fn write(text: &[u8]) {
     if !PRESENT.load(Ordering::Relaxed) {
         return;

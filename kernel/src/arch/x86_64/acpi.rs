@@ -2,24 +2,19 @@
 //!
 //! Its one job is to turn tables, which may be missing or wrong, into a [`Platform`] of plain numbers that nobody
 //! has to doubt again. Finding and validating tables is left to the `acpi` crate, walking the MADT's
-//! entries to [`super::madt`], using what was found to `apic`, `ioapic`, `clock` and `smp`.
+//! entries to `madt`, using what was found to `apic`, `ioapic`, `clock` and `smp`.
 //!
 //! *Context.* Once, on the boot core, before the heap is needed: nothing is allocated.
 //!
 //! *Invariants.* SANE-TABLES: the crate trusts a table's length and panics or runs on for ever if it lies. So every
-//! request of more than [`LONGEST`] bytes, or of an address that cannot be, is answered with a page of zeros, which
+//! request of more than `LONGEST` bytes, or of an address that cannot be, is answered with a page of zeros, which
 //! fails the crate's signature check; and lengths that are too short are refused here before the crate sees them.
 
 use core::{fmt, mem::size_of, ptr::NonNull};
 
 use acpi::{
-    AcpiHandler, AcpiTable, AcpiTables, HpetInfo, PhysicalMapping,
-    address::AddressSpace,
-    fadt::Fadt,
-    hpet::HpetTable,
-    madt::Madt,
-    rsdp::Rsdp,
-    sdt::SdtHeader,
+    AcpiHandler, AcpiTable, AcpiTables, HpetInfo, PhysicalMapping, address::AddressSpace, fadt::Fadt, hpet::HpetTable,
+    madt::Madt, rsdp::Rsdp, sdt::SdtHeader,
 };
 
 use super::{cpuid, list::List, madt};

@@ -21,6 +21,8 @@ use x86_64::{instructions::interrupts::without_interrupts, registers::model_spec
 
 use super::{acpi::Platform, cpuid, mmio::Registers, vector};
 
+pub use super::timer::arm;
+
 /// IA32_APIC_BASE (11.4.4): enable bits and the address.
 const APIC_BASE: u32 = 0x1b;
 const BASE_ENABLE: u64 = 1 << 11;

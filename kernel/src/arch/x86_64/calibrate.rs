@@ -1,6 +1,6 @@
 //! How fast the TSC and the local APIC's timer count.
 //!
-//! Its one job is to find both frequencies, stated (CPUID) or measured against a [`Reference`], in one window: until
+//! Its one job is to find both frequencies, stated (CPUID) or measured against a `Reference`, in one window: until
 //! the window is long enough for the uncertainty of its two ends. An emulator that counts instructions reads each end
 //! within nanoseconds, so that a fraction of a millisecond does; where a register access takes microseconds, the
 //! window grows by itself.

@@ -1,13 +1,13 @@
 //! The clock: nanoseconds since this kernel took over, from the time-stamp counter.
 //!
 //! Its one job is [`now`]: cheap, callable from anywhere, and monotonic across cores. Measuring the
-//! counter's frequency is left to [`super::calibrate`], comparing the cores' counters to [`super::tsc_sync`].
+//! counter's frequency is left to [`super::calibrate`], comparing the cores' counters to `tsc_sync`.
 //!
 //! *Context.* Any. Before [`init`] the time is 0.
 //!
 //! *Invariants.* ONE-TIME: whoever reads the clock after having seen, through memory, that another core read it, gets
 //! no smaller value. The counters of all cores agree to within what can be noticed (checked at each core's start), or
-//! else [`SKEWED`] is set and each core corrects by its own offset.
+//! else `SKEWED` is set and each core corrects by its own offset.
 //!
 //! *Memory order.* RDTSC may be executed before earlier loads; LFENCE keeps it behind them (Intel SDM vol. 3,
 //! 18.17), which ONE-TIME needs. The statics are written before a second core runs, and read relaxed.
@@ -21,7 +21,7 @@ use core::{
 
 use super::{acpi::Platform, calibrate, timer};
 use crate::{
-    core::{self as cpu, MAX_CORES},
+    core::{self as cpu, Core},
     preempt::PreemptOff,
 };
 
@@ -66,9 +66,8 @@ static START: AtomicU64 = AtomicU64::new(0);
 static TO_TICKS: AtomicU64 = AtomicU64::new(0);
 static TSC_HZ: AtomicU64 = AtomicU64::new(0);
 static SOURCE: AtomicU8 = AtomicU8::new(0);
-/// Some core's counter differs: every core adds its own entry of [`OFFSETS`].
+/// Some core's counter differs: every core adds its own [`Core::tsc_offset`].
 static SKEWED: AtomicBool = AtomicBool::new(false);
-static OFFSETS: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
 
 /// Finds the frequencies of the TSC and of the local APIC's timer. Once, on the boot core, after `apic::init`;
 /// takes a millisecond or few where they have to be measured, in which the other cores may settle after INIT.
@@ -101,8 +100,7 @@ fn ns(counter: u64) -> u64 {
 fn corrected_tsc() -> u64 {
     // Counter and offset must be the same core's.
     let off = PreemptOff::new();
-    let offset = &OFFSETS[cpu::this(&off).index()];
-    tsc().wrapping_add(offset.load(Ordering::Relaxed))
+    tsc().wrapping_add(cpu::this(&off).tsc_offset.load(Ordering::Relaxed))
 }
 
 /// The time-stamp counter, read behind all earlier loads.
@@ -121,9 +119,9 @@ pub(super) fn tsc_after(wait: u64) -> u64 {
     tsc().saturating_add(ticks).max(1)
 }
 
-/// From now on the core with that index adds `offset` ticks to its counter. Before that core shares anything.
-pub(super) fn set_offset(index: usize, offset: i64) {
-    OFFSETS[index].store(offset.cast_unsigned(), Ordering::Relaxed);
+/// From now on `core` takes its counter for `ahead` ticks less. To be called before that core shares anything.
+pub(super) fn correct(core: &Core, ahead: i64) {
+    core.tsc_offset.store(ahead.wrapping_neg().cast_unsigned(), Ordering::Relaxed);
     SKEWED.store(true, Ordering::Release);
 }
 

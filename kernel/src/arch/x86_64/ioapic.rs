@@ -93,9 +93,8 @@ pub fn init(platform: &Platform) {
 pub fn route(line: Line, vector: u8, apic_id: u32) -> Result<(), RouteError> {
     let destination = u8::try_from(apic_id).map_err(|_| RouteError::FarCore)?;
     with_line(line, |chip, at, signal| {
-        let low = u32::from(vector)
-            | if signal.active_low { ACTIVE_LOW } else { 0 }
-            | if signal.level { LEVEL } else { 0 };
+        let low =
+            u32::from(vector) | if signal.active_low { ACTIVE_LOW } else { 0 } | if signal.level { LEVEL } else { 0 };
         chip.set(at, low, u32::from(destination) << 24);
     })
 }

@@ -10,8 +10,8 @@ use core::mem::size_of;
 use acpi::{
     AcpiHandler, PhysicalMapping,
     madt::{
-        InterruptSourceOverrideEntry, IoApicEntry, LocalApicAddressOverrideEntry, LocalApicEntry,
-        LocalApicNmiEntry, LocalX2ApicEntry, Madt, MadtEntry, X2ApicNmiEntry,
+        InterruptSourceOverrideEntry, IoApicEntry, LocalApicAddressOverrideEntry, LocalApicEntry, LocalApicNmiEntry,
+        LocalX2ApicEntry, Madt, MadtEntry, X2ApicNmiEntry,
     },
 };
 

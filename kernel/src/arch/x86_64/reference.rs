@@ -49,8 +49,9 @@ const PIT_CHANNEL_2: u16 = 0x42;
 const PIT_CONTROL: u16 = 0x43;
 const GATE: u16 = 0x61;
 /// Channel 2, both bytes, mode 0: count down once, which wraps and goes on.
-const PIT_COUNT_DOWN: u8 = 0b10_11_000_0;
-const PIT_LATCH_2: u8 = 0b10_00_000_0;
+const PIT_COUNT_DOWN: u8 = 0b1011_0000;
+/// Channel 2, hold the count for reading.
+const PIT_LATCH_2: u8 = 0b1000_0000;
 /// Gate open, loudspeaker off.
 const GATE_OPEN: u8 = 1 << 0;
 const SPEAKER: u8 = 1 << 1;

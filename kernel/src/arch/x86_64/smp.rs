@@ -7,8 +7,8 @@
 //!
 //! *Context.* The boot core, interrupts off, after `apic::init` and `clock::init` and without identity map; once.
 //!
-//! *Invariants.* ONE-SIDE: a slot leaves [`WAITING`] by one exchange, the core's (to [`ARRIVED`]) or, when its time is
-//! over, the boot core's (to [`GIVEN_UP`]); so a core that comes too late touches neither stack nor block, and
+//! *Invariants.* ONE-SIDE: a slot leaves `WAITING` by one exchange, the core's (to `ARRIVED`) or, when its time is
+//! over, the boot core's (to `GIVEN_UP`); so a core that comes too late touches neither stack nor block, and
 //! halts. PAGE: no core runs in the start page or uses its tables after it arrived; it is mapped only meanwhile,
 //! executable and read-only, and written through the physical map.
 //!
@@ -18,6 +18,7 @@
 //! had no effect, and the clock's calibration is wait enough after INIT.
 
 use core::{
+    arch::asm,
     hint::spin_loop,
     ptr::NonNull,
     sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering},
@@ -25,7 +26,7 @@ use core::{
 
 use alloc::vec::Vec;
 
-use super::{apic, clock, cpuid, trampoline, tsc_sync::Exchange};
+use super::{apic, clock, cpuid, trampoline, tsc_sync::Exchange, vector};
 use crate::{
     core::{Core, MAX_CORES},
     mem::{layout::phys_to_virt, paging},
@@ -171,7 +172,7 @@ fn await_core(slot: &'static Slot, deadline: u64) -> Outcome {
     let outcome = bounds.skew().map_or(Outcome::Started, |ticks| {
         // SAFETY: the slot's core was stored from a reference that lives for ever.
         let core = unsafe { &*slot.core.load(Ordering::Relaxed) };
-        clock::set_offset(core.index(), ticks.wrapping_neg());
+        clock::correct(core, ticks);
         Outcome::Skewed(ticks)
     });
     slot.state.store(RELEASED, Ordering::Release);
@@ -181,9 +182,12 @@ fn await_core(slot: &'static Slot, deadline: u64) -> Outcome {
 /// Asks once more whoever is missing; then gives up, so that nobody arrives behind our back.
 fn await_the_rest(outcomes: &mut [Outcome], vector: u8) {
     let deadline = clock::now() + LAST_WAIT_NS;
-    let missing = || SLOTS.iter().zip(0..outcomes.len()).filter(|(slot, _)| {
-        matches!(slot.state.load(Ordering::Relaxed), WAITING | ARRIVED)
-    });
+    let missing = || {
+        SLOTS
+            .iter()
+            .zip(0..outcomes.len())
+            .filter(|(slot, _)| matches!(slot.state.load(Ordering::Relaxed), WAITING | ARRIVED))
+    };
     for (slot, _) in missing() {
         apic::send_start_up(slot.apic_id.load(Ordering::Relaxed), vector);
     }
@@ -197,6 +201,26 @@ fn await_the_rest(outcomes: &mut [Outcome], vector: u8) {
             outcomes[index] = await_core(slot, deadline);
         }
     }
+}
+
+/// Halts the calling core, which must have its interrupts set up, until `gate` is not 0; returns with interrupts off. Waiting
+/// by looking would hold up the cores that start after it, where there are fewer processors than cores.
+pub fn wait_at(gate: &AtomicU32) {
+    loop {
+        x86_64::instructions::interrupts::disable();
+        if gate.load(Ordering::Acquire) != 0 {
+            return;
+        }
+        // SAFETY: STI takes effect after the next instruction, so that no kick is lost between the look at the gate and
+        // HLT (Intel SDM vol. 2, "STI"). Clobbers memory: what a handler changed is read anew.
+        unsafe { asm!("sti", "hlt", options(nostack)) };
+    }
+}
+
+/// Opens the gate and wakes `cores` that wait at it.
+pub fn open<'a>(gate: &AtomicU32, value: u32, cores: impl Iterator<Item = &'a Core>) {
+    gate.store(value, Ordering::Release);
+    cores.for_each(|core| apic::send_ipi(core.apic_id(), vector::KICK));
 }
 
 /// The first Rust function of a started core, on its own stack.

@@ -180,10 +180,9 @@ impl Params {
         // PCIDs may only be switched on in long mode, and we do not use them.
         let cr4 = Cr4::read() - Cr4Flags::PCID;
         // Caching on, which INIT switched off, and write protection for the kernel too.
-        let cr0 = Cr0::read() - Cr0Flags::CACHE_DISABLE - Cr0Flags::NOT_WRITE_THROUGH | Cr0Flags::WRITE_PROTECT;
-        let efer = Efer::read() - EferFlags::LONG_MODE_ACTIVE
-            | EferFlags::LONG_MODE_ENABLE
-            | EferFlags::NO_EXECUTE_ENABLE;
+        let cr0 = (Cr0::read() - Cr0Flags::CACHE_DISABLE - Cr0Flags::NOT_WRITE_THROUGH) | Cr0Flags::WRITE_PROTECT;
+        let efer =
+            (Efer::read() - EferFlags::LONG_MODE_ACTIVE) | EferFlags::LONG_MODE_ENABLE | EferFlags::NO_EXECUTE_ENABLE;
         Self {
             gdt: GDT,
             protected,
@@ -201,8 +200,7 @@ impl Params {
     }
 }
 
-/// The first instructions in the kernel's image: finds this core's [`Slot`] by its APIC id, takes it if the boot core
-/// still waits, and goes on in Rust on the core's own stack. Whoever has no slot, or comes too late, halts.
+/// The first instructions in the kernel's image: finds this core's [`Slot`] by its APIC id. Whoever has none halts.
 #[unsafe(naked)]
 unsafe extern "C" fn entry() -> ! {
     core::arch::naked_asm!(
@@ -230,17 +228,34 @@ unsafe extern "C" fn entry() -> ! {
         "mov ecx, [rip + {used}]",
         "4:",
         "test ecx, ecx",
-        "jz 6f",
+        "jz 5f",
         "cmp [rdi + {apic_id}], r8d",
-        "je 5f",
+        "je {take}",
         "add rdi, {slot_size}",
         "dec ecx",
         "jmp 4b",
         "5:",
+        "cli",
+        "hlt",
+        "jmp 5b",
+        gdt = sym KERNEL_GDT_POINTER,
+        slots = sym SLOTS,
+        used = sym SLOTS_USED,
+        apic_id = const offset_of!(Slot, apic_id),
+        slot_size = const size_of::<Slot>(),
+        take = sym take,
+    )
+}
+
+/// Takes the slot in RDI if the boot core still waits for it, and goes on in Rust on the core's own stack; halts if it
+/// came too late.
+#[unsafe(naked)]
+unsafe extern "C" fn take() -> ! {
+    core::arch::naked_asm!(
         "mov eax, {waiting}",
         "mov ecx, {arrived}",
         "lock cmpxchg [rdi + {state}], ecx",
-        "jne 6f",
+        "jne 2f",
         "mov rsp, [rdi + {stack}]",
         // GS-CORE from the first Rust instruction on.
         "mov rax, [rdi + {core}]",
@@ -253,18 +268,13 @@ unsafe extern "C" fn entry() -> ! {
         "xor ebp, ebp",
         "call {arrive}",
         "ud2",
-        "6:",
+        "2:",
         "cli",
         "hlt",
-        "jmp 6b",
-        gdt = sym KERNEL_GDT_POINTER,
-        slots = sym SLOTS,
-        used = sym SLOTS_USED,
-        apic_id = const offset_of!(Slot, apic_id),
+        "jmp 2b",
         state = const offset_of!(Slot, state),
         stack = const offset_of!(Slot, stack),
         core = const offset_of!(Slot, core),
-        slot_size = const size_of::<Slot>(),
         waiting = const WAITING,
         arrived = const ARRIVED,
         gs_base = const GS_BASE,

@@ -12,12 +12,12 @@
 
 use core::{
     hint::spin_loop,
-    sync::atomic::{AtomicU64, AtomicU32, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use super::clock;
 
-/// Rounds per core: the best of these is within a few hundred ticks where cores run at the same time.
+/// Rounds per core at most: where cores run at the same time the first ones are within a few hundred ticks.
 const ROUNDS: u32 = 8;
 
 /// The two sides' mailbox: one per pair, so that no third core answers.
@@ -46,6 +46,11 @@ impl Bounds {
         Self { low: self.low.max(other.low), high: self.high.min(other.high) }
     }
 
+    /// Whether more rounds would tell nothing that matters: the bounds are a microsecond or two apart.
+    fn is_narrow(self, tsc_khz: u64) -> bool {
+        self.high.abs_diff(self.low) <= tsc_khz / 500
+    }
+
     /// By how much the other is ahead, if that can be noticed at all.
     pub(super) fn skew(self) -> Option<i64> {
         (self.low > 0 || self.high < 0).then(|| self.low.midpoint(self.high))
@@ -71,6 +76,9 @@ impl Exchange {
             }
             let after = clock::tsc();
             bounds = bounds.and(Bounds::round(before, self.answer.load(Ordering::Relaxed), after));
+            if bounds.is_narrow(clock::tsc_khz()) {
+                break;
+            }
         }
         bounds
     }
@@ -108,5 +116,6 @@ mod tests {
     #[test]
     fn no_round_at_all_says_nothing() {
         assert_eq!(Bounds::UNKNOWN.skew(), None);
+        assert!(!Bounds::UNKNOWN.is_narrow(3_000_000));
     }
 }
