@@ -131,15 +131,15 @@ impl fmt::Display for Complaint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Complaint::Unknown(word) => {
-                write!(f, "gopark: unknown setting {word:?} ignored; known:")?;
+                write!(f, "unknown setting {word:?} ignored; known:")?;
                 TABLE.iter().try_for_each(|known| write!(f, " {}={}", known.name, known.values))
             }
             Complaint::Malformed { word, values } => {
                 let name = word.split('=').next().unwrap_or_default();
-                write!(f, "gopark: malformed setting {word:?} ignored; it takes {name}={values}")
+                write!(f, "malformed setting {word:?} ignored; it takes {name}={values}")
             }
             Complaint::NotText(at) => {
-                write!(f, "gopark: command line is not UTF-8 from byte {at} on; the rest is ignored")
+                write!(f, "command line is not UTF-8 from byte {at} on; the rest is ignored")
             }
         }
     }
@@ -236,9 +236,7 @@ mod tests {
         let (s, complaints) = parse("foo=1 gomaxprocs=2");
         assert_eq!(s.gomaxprocs, Some(2));
         assert_eq!(complaints.len(), 1);
-        assert!(
-            complaints[0].starts_with("gopark: unknown setting \"foo=1\" ignored; known: gomaxprocs=N schedtrace=MS")
-        );
+        assert!(complaints[0].starts_with("unknown setting \"foo=1\" ignored; known: gomaxprocs=N schedtrace=MS"));
     }
 
     #[test]
@@ -248,7 +246,7 @@ mod tests {
         {
             let (s, complaints) = parse(word);
             assert_eq!(s.gomaxprocs, None, "{word}");
-            assert_eq!(complaints, [format!("gopark: malformed setting {word:?} ignored; it takes gomaxprocs=N")]);
+            assert_eq!(complaints, [format!("malformed setting {word:?} ignored; it takes gomaxprocs=N")]);
         }
         for word in
             ["scheddetail=yes", "panic=", "console=maybe", "schedtrace=-1", "asyncpreemptoff=01", "panic=abort=1"]
@@ -283,7 +281,7 @@ mod tests {
         let mut complaints = Vec::new();
         let s = Settings::parse(b"gomaxprocs=2 a\xff schedtrace=1", |c| complaints.push(format!("{c}")));
         assert_eq!((s.gomaxprocs, s.schedtrace, s.line()), (Some(2), None, "gomaxprocs=2 a"));
-        assert_eq!(complaints, ["gopark: command line is not UTF-8 from byte 14 on; the rest is ignored"]);
+        assert_eq!(complaints, ["command line is not UTF-8 from byte 14 on; the rest is ignored"]);
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub mod status {
     pub const LOADER: i32 = 3;
 }
 
-/// A closer look at the console than a list of texts: says what is wrong.
-pub type Check = fn(&str) -> Result<(), String>;
+/// A closer look at the console than a list of texts, for this number of cores: says what is wrong.
+pub type Check = fn(&str, u32) -> Result<(), String>;
 
 /// One row of the table.
 #[derive(Clone, Debug)]
@@ -154,7 +154,7 @@ impl Trial {
         for round in 1..=repeat(env::var("GOPARK_REPEAT").ok().as_deref())? {
             let boot = self.boot(cores);
             let ending = boot.run(Script::new(&self.steps, &self.forbidden))?;
-            self.judge(&ending).map_err(|why| self.report(&why, round, cores, &boot, &ending))?;
+            self.judge(&ending, cores).map_err(|why| self.report(&why, round, cores, &boot, &ending))?;
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ impl Trial {
         }
     }
 
-    fn judge(&self, ending: &Ending) -> Result<(), String> {
+    fn judge(&self, ending: &Ending, cores: u32) -> Result<(), String> {
         let mut why = ending.complaints.clone();
         match ending.status {
             Some(status) if status == self.status => {}
@@ -179,7 +179,7 @@ impl Trial {
                 _ = writeln!(why, "ended by us: not done within {} s, or a console that ran away", self.limit.as_secs())
             }
         }
-        if let Some(Err(error)) = self.check.map(|check| check(&ending.console)) {
+        if let Some(Err(error)) = self.check.map(|check| check(&ending.console, cores)) {
             let _ = writeln!(why, "{error}");
         }
         if why.is_empty() { Ok(()) } else { Err(why) }
@@ -233,27 +233,27 @@ mod tests {
     #[test]
     fn success_is_the_rule() {
         let row = trial(KERNEL);
-        assert_eq!(row.judge(&ending(Some(0), "", "")), Ok(()));
-        assert!(row.judge(&ending(Some(2), "", "")).unwrap_err().contains("exit status 2 instead of 0"));
-        assert!(row.judge(&ending(None, "", "")).unwrap_err().contains("not done within 60 s"));
-        assert!(row.judge(&ending(Some(0), "missing\n", "")).is_err());
+        assert_eq!(row.judge(&ending(Some(0), "", ""), 1), Ok(()));
+        assert!(row.judge(&ending(Some(2), "", ""), 1).unwrap_err().contains("exit status 2 instead of 0"));
+        assert!(row.judge(&ending(None, "", ""), 1).unwrap_err().contains("not done within 60 s"));
+        assert!(row.judge(&ending(Some(0), "missing\n", ""), 1).is_err());
     }
 
     #[test]
     fn a_crash_that_was_asked_for_is_right() {
         let row = trial(KERNEL).status(status::CRASH);
-        assert_eq!(row.judge(&ending(Some(2), "", "")), Ok(()));
-        assert!(row.judge(&ending(Some(0), "", "")).is_err());
+        assert_eq!(row.judge(&ending(Some(2), "", ""), 1), Ok(()));
+        assert!(row.judge(&ending(Some(0), "", ""), 1).is_err());
     }
 
     #[test]
     fn checks_see_the_whole_console() {
-        let row = trial(KERNEL).check(|console| match console.len() {
+        let row = trial(KERNEL).check(|console, _| match console.len() {
             3 => Ok(()),
             n => Err(format!("{n} bytes")),
         });
-        assert_eq!(row.judge(&ending(Some(0), "", "abc")), Ok(()));
-        assert_eq!(row.judge(&ending(Some(0), "", "ab")), Err("2 bytes\n".into()));
+        assert_eq!(row.judge(&ending(Some(0), "", "abc"), 1), Ok(()));
+        assert_eq!(row.judge(&ending(Some(0), "", "ab"), 1), Err("2 bytes\n".into()));
     }
 
     #[test]

@@ -1,0 +1,64 @@
+//! How a system ends: panics, deadlocks, CPU exceptions, exit codes. Each names what happened, and none hangs.
+
+use gopark_tests::{
+    kernel,
+    trial::{Trial, status, trial},
+};
+
+pub fn rows() -> Vec<Trial> {
+    let mut rows = vec![
+        trial(kernel!("panic_goroutine"))
+            .expect("panic: number 0 gives up")
+            .expect("panic_goroutine.rs:")
+            .expect("panic: number 19 gives up")
+            .expect("main goes on"),
+        trial(kernel!("panic_goroutine"))
+            .variant("abort")
+            .append("panic=abort")
+            .status(status::CRASH)
+            .expect("panic: number 0 gives up")
+            .forbid("number 1 gives up")
+            .forbid("main goes on"),
+        trial(kernel!("panic_main"))
+            .status(status::CRASH)
+            .expect("panic: main gives up")
+            .expect("panic_main.rs:")
+            .expect("goroutine 1")
+            .expect("give_up"),
+        trial(kernel!("deadlock"))
+            .status(status::CRASH)
+            .expect("fatal error: all goroutines are asleep - deadlock!")
+            .expect("goroutine 1 [chan receive]:")
+            .expect("[sync.WaitGroup.Wait]:")
+            .expect("created at tests/kernels/deadlock.rs:")
+            .expect("in goroutine 1")
+            .expect("[sync.Mutex.Lock]:")
+            .forbid("[sleep]"),
+        trial(kernel!("exit_code")).status(42).expect("leaving with 42"),
+    ];
+    rows.extend(faults());
+    rows
+}
+
+/// CPU exceptions, one kind per boot. What must be on the console names the exception and the place.
+fn faults() -> Vec<Trial> {
+    let fault = |variant, append| {
+        trial(kernel!("fault"))
+            .variant(variant)
+            .append(append)
+            .cores(&[1, 2])
+            .status(status::CRASH)
+            .forbid("still alive")
+    };
+    vec![
+        fault("undefined", "undefined").expect("exception 6 (invalid opcode)").expect("rip=").expect("undefined"),
+        fault("divide", "divide").expect("exception 0 (divide error)"),
+        fault("null", "null").expect("exception 14 (page fault)").expect("cr2=0000000000000000"),
+        fault("far", "far").expect("exception 13 (general protection)"),
+        fault("write_text", "write_text").expect("exception 14 (page fault), error code 0x3"),
+        fault("write_rodata", "write_rodata").expect("exception 14 (page fault), error code 0x3"),
+        fault("run_heap", "run_heap").expect("exception 14 (page fault), error code 0x11"),
+        fault("run_stack", "run_stack").expect("exception 14 (page fault), error code 0x11"),
+        fault("bad_stack", "bad_stack").expect("exception"),
+    ]
+}

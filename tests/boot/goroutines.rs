@@ -1,0 +1,52 @@
+//! Goroutines and what they do with each other: creation, scheduling, channels, locks.
+
+use gopark_tests::{
+    kernel,
+    trial::{Trial, trial},
+};
+
+pub fn rows() -> Vec<Trial> {
+    vec![
+        trial(kernel!("hello")).variant("large").cores(&[8, 64]).expect("hello from").check(counts_cores),
+        trial(kernel!("hello")).expect("hello from").check(counts_cores),
+        trial(kernel!("parallel")).cores(&[1, 2, 4, 8]),
+        trial(kernel!("yield_progress")),
+        trial(kernel!("num_goroutine")),
+        trial(kernel!("daisy_chain")),
+        trial(kernel!("steal")).cores(&[1, 2, 4, 8]).expect("done on each core"),
+        trial(kernel!("steal")).variant("large").cores(&[64]).limit(240).expect("done on each core"),
+        trial(kernel!("wakeup")).cores(&[1, 2, 4, 8]),
+        trial(kernel!("preempt")),
+        trial(kernel!("preempt_float")).cores(&[1, 2]).limit(120).check(was_preempted),
+        trial(kernel!("preempt_float"))
+            .variant("long")
+            .append("-- 2000")
+            .cores(&[1])
+            .limit(600)
+            .check(was_preempted)
+            .ignored(),
+        trial(kernel!("fair")),
+        trial(kernel!("chan_fifo")),
+        trial(kernel!("chan_close")),
+        trial(kernel!("mutex")),
+        trial(kernel!("mutex_abandoned")).expect("panic: with the lock in my hands").expect("everybody knows"),
+        trial(kernel!("waitgroup")),
+        trial(kernel!("many")).memory("1G").cores(&[1, 4]).limit(240).expect("100001 goroutines"),
+    ]
+}
+
+/// All cores came up, and each has a P.
+fn counts_cores(console: &str, cores: u32) -> Result<(), String> {
+    let wanted = format!("hello from {cores} cores, {cores} Ps\n");
+    if console.contains(&wanted) { Ok(()) } else { Err(format!("missing on the console: {wanted:?}")) }
+}
+
+/// The kernel says how often; exactness it checks itself.
+fn was_preempted(console: &str, _: u32) -> Result<(), String> {
+    let count = console.lines().find_map(|line| line.strip_prefix("preempted ")?.strip_suffix(" times")?.parse().ok());
+    match count {
+        Some(50_u64..) => Ok(()),
+        Some(few) => Err(format!("preempted {few} times: too few to show anything")),
+        None => Err("it does not say how often it was preempted".into()),
+    }
+}
