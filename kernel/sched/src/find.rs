@@ -84,7 +84,7 @@ impl<K: Machine> Scheduler<K> {
     }
 
     /// Whether `m` may look at other Ps: it does already, or at most half of the busy Ps' Ms do.
-    fn may_spin(&self, m: &M<K>) -> bool {
+    pub(crate) fn may_spin(&self, m: &M<K>) -> bool {
         if m.spinning() {
             return true;
         }

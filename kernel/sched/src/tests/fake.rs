@@ -73,9 +73,11 @@ impl FakeG {
         Self::new(|_, _| Step::Exit)
     }
 
-    /// Gives a dead G a new body.
-    pub fn refill(&self, body: impl FnMut(&Cx<'_, Fake>, &G<Fake>) -> Step + 'static) {
-        self.0.with(|inside| *inside = Inside { body: Box::new(body), then: None });
+    /// Gives a dead G the body of another one.
+    pub fn refill(&self, from: Self) {
+        let nothing = Inside { body: Box::new(|_, _| Step::Exit), then: None };
+        let fresh = from.0.with(|inside| core::mem::replace(inside, nothing));
+        self.0.with(|inside| *inside = fresh);
     }
 }
 

@@ -14,3 +14,21 @@ mod loom_poll;
 mod loom_runq;
 #[cfg(loom)]
 mod loom_timer;
+#[cfg(not(loom))]
+mod find;
+#[cfg(not(loom))]
+mod runq;
+#[cfg(not(loom))]
+mod status;
+#[cfg(not(loom))]
+mod steal;
+#[cfg(not(loom))]
+mod poll;
+#[cfg(not(loom))]
+mod quiet;
+#[cfg(not(loom))]
+mod spawn;
+#[cfg(not(loom))]
+mod stress;
+#[cfg(not(loom))]
+mod timer;
