@@ -4,7 +4,7 @@
 //! fault, and nothing is ever copied, so a pointer into a stack stays good. What becomes of a G whose stack cannot grow
 //! is left to the caller.
 //!
-//! *Context.* [`alloc`], [`free`]: any G, g0. [`fault`]: the page-fault handler, on its interrupt stack, interrupts
+//! *Context.* [`alloc()`], [`free`]: any G, g0. [`fault`]: the page-fault handler, on its interrupt stack, interrupts
 //! off: takes no lock, and memory only from the core's reserve.
 //!
 //! *Locks.* `Rank::Stacks`.

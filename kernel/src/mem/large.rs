@@ -99,7 +99,7 @@ impl Large {
 /// Takes a block back.
 ///
 /// # Safety
-/// It came from [`alloc`] with this layout, and is not used any more.
+/// It came from [`alloc()`] with this layout, and is not used any more.
 #[cold]
 pub(super) unsafe fn free(block: NonNull<u8>, layout: Layout) {
     // SAFETY: by contract.

@@ -2,7 +2,7 @@
 //!
 //! A magazine is two lists of free blocks of one class. Allocating pops from one, freeing pushes to it; when it is
 //! empty or full, the lists change places, and only when that does not help either is a whole list exchanged with the
-//! central list ([`super::central`]). So a G that allocates and frees at the edge of a list does not go back and forth.
+//! central list (`central`). So a G that allocates and frees at the edge of a list does not go back and forth.
 //!
 //! *Context.* Any G, g0, under `PreemptOff`. Not interrupt handlers.
 //!

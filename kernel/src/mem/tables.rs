@@ -11,7 +11,7 @@
 //! changer saw, or not at all; two cores that add the same page agree on one of them.
 //!
 //! *Memory order.* A new table is cleared, then linked (release); a walk loads entries with acquire. The processor's
-//! own walks are ordered by x86-TSO, and it never caches an entry that is not present (Intel SDM vol. 3, 5.10.2), so
+//! own walks are ordered by x86-TSO, and it never caches an entry that is not present (Intel SDM vol. 3, 5.10.4.3), so
 //! adding needs no flush.
 //!
 //! *Rejected.* `OffsetPageTable`: it holds `&mut` to tables that a fault on another core is changing. A lock: a stack
