@@ -9,8 +9,8 @@
 //!
 //! *Invariants.* ONE-SIDE: a slot leaves `WAITING` by one exchange, the core's (to `ARRIVED`) or, when its time is
 //! over, the boot core's (to `GIVEN_UP`); so a core that comes too late touches neither stack nor block, and
-//! halts. PAGE: no core runs in the start page or uses its tables after it arrived; it is mapped only meanwhile,
-//! executable and read-only, and written through the physical map.
+//! halts. PAGE: no core runs in the start page or uses its tables after it arrived; it is mapped only
+//! meanwhile (and as long as a core is missing), executable and read-only, and written through the physical map.
 //!
 //! *Time.* The manual's start sequence (Intel SDM vol. 3, 9.4.4.1) waits 10 ms after INIT and 200 us between two
 //! start-up IPIs, for the sake of processors with an external APIC. Every processor that has long mode has the
@@ -130,9 +130,11 @@ pub fn start(cores: &[&'static Core], page: Option<u64>, ap_main: ApMain) -> Vec
         outcomes.push(await_core(slot, clock::now() + FIRST_WAIT_NS));
     }
     await_the_rest(&mut outcomes, vector);
-    // SAFETY: whoever came has left the page, and whoever comes later finds nothing there and stops (PAGE, ONE-SIDE).
-    // If it cannot be unmapped it was not mapped, which is as good.
-    let _ = unsafe { paging::unmap_trampoline(u64::from(vector) << 12) };
+    // A core that comes late must find its way to the halt instruction: without the page it would reset the machine.
+    if !outcomes.contains(&Outcome::Missing) {
+        // SAFETY: all have come, and left the page (PAGE). If it cannot be unmapped it was not mapped: as good.
+        let _ = unsafe { paging::unmap_trampoline(u64::from(vector) << 12) };
+    }
     outcomes.resize(cores.len(), Outcome::NoRoom);
     outcomes
 }
