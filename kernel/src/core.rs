@@ -17,7 +17,10 @@ use core::{
     sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
+use gopark_sched::{G, M};
+
 use crate::{
+    machine::Kernel,
     mem::{magazine::Magazines, reserve::Reserve},
     preempt::PreemptOff,
 };
@@ -35,9 +38,11 @@ pub struct Core {
     /// A preemption was asked for while one of those reasons stood.
     pub preempt_requested: AtomicU32,
     /// The G on this core; null on g0.
-    pub current_g: AtomicPtr<()>,
+    pub current_g: AtomicPtr<G<Kernel>>,
     /// Where g0 left its registers while a G runs.
     pub g0_rsp: AtomicU64,
+    /// The M that this core carries.
+    pub m: AtomicPtr<M<Kernel>>,
     /// Index in the table of cores; core 0 booted the machine.
     pub index: AtomicUsize,
     /// The local APIC's id.
@@ -46,6 +51,8 @@ pub struct Core {
     pub boot_stack_top: AtomicU64,
     /// When the local APIC's timer will fire (ns); `u64::MAX` when it is off.
     pub armed: AtomicU64,
+    /// What this core adds to its time-stamp counter to agree with the boot core: see [`crate::arch::clock`].
+    pub tsc_offset: AtomicU64,
     /// Lock ranks held here, one bit each: see [`crate::lock`].
     pub held_ranks: AtomicU32,
     /// Whether this core came up and runs the scheduler.
@@ -58,8 +65,10 @@ pub struct Core {
     pub reserve: Reserve,
     /// Where a preempted G's registers go: see [`crate::preempt`].
     pub(crate) spare_frame: AtomicPtr<crate::preempt::Frame>,
-    /// The stack stop that leaves with a G: see [`crate::machine`].
-    pub(crate) tss: UnsafeCell<crate::arch::gdt::Tables>,
+    /// Set while a page fault is being handled: a second one is the end.
+    pub(crate) in_page_fault: AtomicBool,
+    /// This core's descriptor tables; filled at bring-up, then read by the processor.
+    pub(crate) tables: UnsafeCell<crate::arch::gdt::Tables>,
 }
 
 /// What a core counts.
@@ -111,17 +120,20 @@ impl Core {
             preempt_requested: AtomicU32::new(0),
             current_g: AtomicPtr::new(core::ptr::null_mut()),
             g0_rsp: AtomicU64::new(0),
+            m: AtomicPtr::new(core::ptr::null_mut()),
             index: AtomicUsize::new(0),
             apic_id: AtomicU32::new(0),
             boot_stack_top: AtomicU64::new(0),
             armed: AtomicU64::new(u64::MAX),
+            tsc_offset: AtomicU64::new(0),
             held_ranks: AtomicU32::new(0),
             online: AtomicBool::new(false),
             stats: Stats::new(),
             magazines: Magazines::new(),
             reserve: Reserve::new(),
             spare_frame: AtomicPtr::new(core::ptr::null_mut()),
-            tss: UnsafeCell::new(crate::arch::gdt::Tables::new()),
+            in_page_fault: AtomicBool::new(false),
+            tables: UnsafeCell::new(crate::arch::gdt::Tables::new()),
         }
     }
 

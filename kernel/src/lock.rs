@@ -30,6 +30,8 @@ pub enum Rank {
     HeapClass,
     /// The heap of large blocks.
     Heap,
+    /// The I/O APICs.
+    Devices,
     /// Kernel stacks' address space.
     KStacks,
     /// The page tables.
@@ -57,7 +59,7 @@ impl<T> Lock<T> {
     pub fn lock(&self) -> Guard<'_, T> {
         let off = PreemptOff::new();
         note_taken(self.rank, &off);
-        Guard { inner: self.inner.lock(), rank: self.rank, off }
+        Guard { held: Held { inner: self.inner.lock(), rank: self.rank }, off }
     }
 
     /// The lock if it is free; ranks are not checked, since nobody waits.
@@ -65,7 +67,7 @@ impl<T> Lock<T> {
         let off = PreemptOff::new();
         let inner = self.inner.try_lock()?;
         hold(self.rank, &off);
-        Some(Guard { inner, rank: self.rank, off })
+        Some(Guard { held: Held { inner, rank: self.rank }, off })
     }
 }
 
@@ -77,23 +79,41 @@ impl<T> fmt::Debug for Lock<T> {
 
 /// Holds a [`Lock`]. Not `Send`: the lock is the core's.
 pub struct Guard<'a, T> {
+    held: Held<'a, T>,
+    // Dropped after `held`: preemption comes back when the lock is free.
+    off: PreemptOff,
+}
+
+/// Holds a [`Lock`] on a core where preemption is off for another reason: in the commit of a park.
+pub struct Held<'a, T> {
     inner: spin::mutex::SpinMutexGuard<'a, T>,
     rank: Rank,
-    // Dropped after `inner`: preemption comes back when the lock is free.
-    off: PreemptOff,
+}
+
+impl<'a, T> Guard<'a, T> {
+    /// The lock and the right to be preempted, apart: a park takes the second, its commit frees the first.
+    pub fn split(self) -> (Held<'a, T>, PreemptOff) {
+        (self.held, self.off)
+    }
 }
 
 impl<T> fmt::Debug for Guard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Guard({:?})", self.rank)
+        self.held.fmt(f)
     }
 }
 
-impl<T> Drop for Guard<'_, T> {
+impl<T> fmt::Debug for Held<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Held({:?})", self.rank)
+    }
+}
+
+impl<T> Drop for Held<'_, T> {
     #[inline]
     fn drop(&mut self) {
         if cfg!(debug_assertions) {
-            cpu::this(&self.off).held_ranks.fetch_and(!(1 << self.rank as u32), Ordering::Relaxed);
+            cpu::here().held_ranks.fetch_and(!(1 << self.rank as u32), Ordering::Relaxed);
         }
     }
 }
@@ -102,11 +122,26 @@ impl<T> Deref for Guard<'_, T> {
     type Target = T;
     #[inline]
     fn deref(&self) -> &T {
-        &self.inner
+        &self.held
     }
 }
 
 impl<T> DerefMut for Guard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.held
+    }
+}
+
+impl<T> Deref for Held<'_, T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<T> DerefMut for Held<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         &mut self.inner

@@ -61,8 +61,8 @@ impl Drop for PreemptOff {
 
 /// All registers of a G that was stopped between two instructions.
 ///
-/// The fields up to `rax` are in the order in which the interrupt entry pushes them, the last five as the processor
-/// pushes them (Intel SDM vol. 3, 7.12.2, "64-bit mode stack frame").
+/// The interrupt entry builds it on its stack, from `iret` downwards: the last five words are the processor's (Intel SDM
+/// vol. 3, 7.14.2, "64-bit mode stack frame"), the rest is pushed by `entry`.
 #[repr(C, align(16))]
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the registers' own names")]
@@ -99,15 +99,23 @@ pub struct Gpr {
     pub rax: u64,
 }
 
-/// What the processor pushes, with the error code, or 0 in its place.
+/// What the processor pushes, with the error code, or 0 in its place, and the vector below.
 #[repr(C)]
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "the manual's own names")]
 pub struct Iret {
+    pub vector: u64,
     pub error: u64,
     pub rip: u64,
     pub cs: u64,
     pub rflags: u64,
     pub rsp: u64,
     pub ss: u64,
+}
+
+impl Frame {
+    /// A frame to be filled.
+    pub(crate) fn zero() -> Self {
+        Self { fx: FxArea([0; 512]), gpr: Gpr::default(), iret: Iret::default() }
+    }
 }

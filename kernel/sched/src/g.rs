@@ -22,7 +22,7 @@ use crate::{
     timer::Timer,
 };
 
-/// Where a G stands.
+/// Where a G stands; numbered as in Go, whose numbers `scheddetail` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Status {
@@ -37,9 +37,9 @@ pub enum Status {
     /// Parked.
     Waiting = 4,
     /// Done; on a free list, or kept because it panicked.
-    Dead = 5,
+    Dead = 6,
     /// Stopped for a suspension.
-    Preempted = 6,
+    Preempted = 9,
 }
 
 impl Status {
@@ -50,8 +50,8 @@ impl Status {
             2 => Self::Running,
             3 => Self::Syscall,
             4 => Self::Waiting,
-            5 => Self::Dead,
-            6 => Self::Preempted,
+            6 => Self::Dead,
+            9 => Self::Preempted,
             _ => panic!("goroutine status {v} does not exist"),
         }
     }

@@ -1,0 +1,105 @@
+//! Putting the kernel's segments and physical memory into the page tables.
+//!
+//! *Invariants.* IDENTITY and NEW-FRAMES (`tables`). W^X: a segment has the rights of its ELF flags; the physical map is never
+//! executable, and where it shows the kernel's text and constants it cannot be written.
+
+use bootloader_api::BootloaderConfig;
+use elf::{ElfBytes, endian::LittleEndian};
+use gopark_boot::{
+    image::{Image, MAX_SEGMENTS, Segment},
+    regions::{Entry, RAM, Range},
+};
+
+use crate::{
+    stop,
+    tables::{self, Frames, LARGE_PAGE, PAGE, Rights},
+};
+
+/// E820: ACPI tables that may be reclaimed, and ACPI's own storage: the kernel reads both.
+const ACPI: core::ops::RangeInclusive<u32> = 3..=4;
+
+/// What the kernel asks for, in its own section.
+pub(crate) fn config(file: &[u8]) -> BootloaderConfig {
+    let elf = ElfBytes::<LittleEndian>::minimal_parse(file).ok();
+    let section = elf.as_ref().and_then(|elf| elf.section_header_by_name(".bootloader-config").ok().flatten());
+    let Some(bytes) = section.and_then(|s| elf?.section_data(&s).ok()) else {
+        return crate::default_config();
+    };
+    match BootloaderConfig::deserialize(bytes.0) {
+        Ok(config) => config,
+        Err(why) => stop(format_args!("the kernel's .bootloader-config cannot be read: {why}")),
+    }
+}
+
+/// Loads all segments; returns the frames of those that must not be written.
+pub(crate) fn image(frames: &mut Frames, file: &[u8], image: &Image) -> Range {
+    // The read-only ones first and in a row, and page tables after all of them, so that those frames are one range.
+    let start = frames.take(image.size() / PAGE);
+    let read_only = |s: &&Segment| !s.write;
+    let mut at = start;
+    let mut place = |s: &Segment| {
+        let here = at;
+        fill(here, file, s);
+        at += s.end_page() - s.first_page();
+        here
+    };
+    let mut places = [0; MAX_SEGMENTS];
+    let indexed = || image.segments().iter().enumerate();
+    indexed().filter(|(_, s)| read_only(s)).for_each(|(i, s)| places[i] = place(s));
+    let end = start + indexed().filter(|(_, s)| read_only(s)).map(|(_, s)| s.end_page() - s.first_page()).sum::<u64>();
+    indexed().filter(|(_, s)| !read_only(s)).for_each(|(i, s)| places[i] = place(s));
+    indexed().for_each(|(i, s)| map(frames, s, places[i]));
+    Range { start, end }
+}
+
+/// Copies a segment's bytes to its frames, and clears the rest of them.
+fn fill(at: u64, file: &[u8], s: &Segment) {
+    let size = (s.end_page() - s.first_page()) as usize;
+    // SAFETY: IDENTITY, NEW-FRAMES: the frames are ours and mapped.
+    let memory = unsafe { core::slice::from_raw_parts_mut(at as *mut u8, size) };
+    let (head, rest) = memory.split_at_mut((s.start - s.first_page()) as usize);
+    let (bytes, tail) = rest.split_at_mut(s.file_size);
+    head.fill(0);
+    bytes.copy_from_slice(&file[s.offset..s.offset + s.file_size]);
+    tail.fill(0);
+}
+
+fn map(frames: &mut Frames, s: &Segment, at: u64) {
+    let rights = match (s.write, s.execute) {
+        (true, _) => Rights::ReadWrite,
+        (false, true) => Rights::ReadExecute,
+        (false, false) => Rights::Read,
+    };
+    for offset in (0..s.end_page() - s.first_page()).step_by(PAGE as usize) {
+        tables::map(frames, s.first_page() + offset, at + offset, rights);
+    }
+}
+
+/// Maps all memory, and ACPI's tables, at `base`.
+pub(crate) fn map_physical_memory(
+    frames: &mut Frames,
+    base: u64,
+    memory: impl Iterator<Item = Entry>,
+    read_only: Range,
+) {
+    for entry in memory.filter(|e| e.kind == RAM || ACPI.contains(&e.kind)) {
+        let mut at = entry.range.start & !(LARGE_PAGE - 1);
+        while at < entry.range.end {
+            if at < read_only.end && read_only.start < at + LARGE_PAGE {
+                map_pages(frames, base, at, read_only);
+            } else {
+                tables::map_large(frames, base + at, at);
+            }
+            at += LARGE_PAGE;
+        }
+    }
+}
+
+/// The large page at `at`, page by page, since parts of it may not be written.
+fn map_pages(frames: &mut Frames, base: u64, at: u64, read_only: Range) {
+    for page in (at..at + LARGE_PAGE).step_by(PAGE as usize) {
+        let protect = read_only.start <= page && page < read_only.end;
+        let rights = if protect { Rights::Read } else { Rights::ReadWrite };
+        tables::map_once(frames, base + page, page, rights);
+    }
+}

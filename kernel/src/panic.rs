@@ -1,0 +1,135 @@
+//! Panics and fatal errors: who dies of what.
+//!
+//! A panic in a goroutine other than `main` ends that goroutine only: its handle gets the message, the locks it held become
+//! abandoned, its stack is kept. Everything else ends the system: a panic in `main`, on g0, with preemption off (a runtime lock
+//! is held), in an interrupt handler, or with `panic=abort`.
+//!
+//! *Context.* Anywhere. The fatal path takes no lock, allocates nothing, and stops the other cores by NMI first.
+//!
+//! *Invariants.* ONCE: the first core that comes to [`fatal`] reports; others halt; a second fatal error while reporting ends the
+//! system at once, so no report can hang it.
+
+use alloc::{format, string::String};
+use core::{
+    fmt,
+    panic::PanicInfo,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use gopark_sched::GRef;
+
+use crate::{
+    arch::{apic, port::ExitCode},
+    backtrace::Backtrace,
+    core as cpu,
+    go::{Death, JoinError},
+    machine::{self, Kernel, current_g, with_cx},
+    println, raw_println, report, shutdown,
+    sync::sema,
+};
+
+/// `panic=abort`: any goroutine's panic ends the system, as in Go.
+pub static ABORT: AtomicBool = AtomicBool::new(false);
+
+/// Goroutines that are printing their panic: the end of `main` waits for them.
+pub(crate) static PANICKING: AtomicUsize = AtomicUsize::new(0);
+
+/// The number of `main`.
+const MAIN: u64 = 1;
+
+/// What `gopark::main!` makes the panic handler of a program.
+pub fn handle(info: &PanicInfo<'_>) -> ! {
+    match dying_goroutine() {
+        Some(g) => die(g, info),
+        None => fatal_panic(info),
+    }
+}
+
+/// The goroutine that may die alone.
+fn dying_goroutine() -> Option<GRef<Kernel>> {
+    let g = current_g()?;
+    let alone = cpu::here().preempt_off.load(Ordering::Relaxed) == 0
+        && !ABORT.load(Ordering::Relaxed)
+        && g.id() != MAIN
+        && !g.is_system()
+        && !g.panicked();
+    alone.then_some(g)
+}
+
+/// Ends this goroutine: tells everybody who waits for it, and leaves for good.
+fn die(g: GRef<Kernel>, info: &PanicInfo<'_>) -> ! {
+    PANICKING.fetch_add(1, Ordering::AcqRel);
+    g.set_panicked();
+    let message = message(info);
+    println!("panic: {message}\n\ngoroutine {} [running]: at {}\n{}", g.id(), place(info), Backtrace::here());
+    g.ext.death.set(Death::Panicked);
+    with_cx(|cx| bury(cx, g, message));
+    PANICKING.fetch_sub(1, Ordering::AcqRel);
+    machine::exit()
+}
+
+/// Tells the handle and the waiters of locks that `g` is dead.
+pub(crate) fn bury(cx: &gopark_sched::Cx<'_, Kernel>, g: GRef<Kernel>, message: String) {
+    sema::abandon(cx, g.as_ptr() as usize);
+    if let Some(on_death) = g.ext.on_death.take() {
+        on_death.tell(cx, JoinError { id: g.id(), message });
+    }
+}
+
+fn message(info: &PanicInfo<'_>) -> String {
+    format!("{}", info.message())
+}
+
+fn place<'a>(info: &'a PanicInfo<'_>) -> impl fmt::Display + 'a {
+    core::fmt::from_fn(move |f| match info.location() {
+        Some(location) => fmt::Display::fmt(location, f),
+        None => f.write_str("an unknown place"),
+    })
+}
+
+fn fatal_panic(info: &PanicInfo<'_>) -> ! {
+    let on_g = current_g().is_some() && cpu::here().preempt_off.load(Ordering::Relaxed) == 0;
+    let code = if on_g { ExitCode::MAIN_PANIC } else { ExitCode::FATAL };
+    let kind = if on_g { "panic" } else { "fatal error" };
+    end(code, format_args!("{kind}: {}\n\nat {}", info.message(), place(info)), Backtrace::here())
+}
+
+/// A broken invariant, or something nobody can go on from: Go's `throw`.
+pub fn fatal(what: fmt::Arguments<'_>) -> ! {
+    end(ExitCode::FATAL, format_args!("fatal error: {what}"), Backtrace::here())
+}
+
+static REPORTER: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// Whether the system is ending by a fatal error.
+pub(crate) fn is_ending() -> bool {
+    REPORTER.load(Ordering::Acquire) != usize::MAX
+}
+
+/// Reports and ends the system (ONCE).
+pub(crate) fn end(code: ExitCode, what: fmt::Arguments<'_>, trace: Backtrace) -> ! {
+    x86_64::instructions::interrupts::disable();
+    let me = cpu::here().index();
+    match REPORTER.compare_exchange(usize::MAX, me, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => {}
+        Err(reporter) if reporter == me => {
+            raw_println!("\n{what}\nfatal error while reporting a fatal error");
+            shutdown::now(code)
+        }
+        Err(_) => halt(),
+    }
+    apic::send_nmi_all_but_self();
+    raw_println!("{what}\n");
+    raw_println!("{}", report::Here);
+    raw_println!("{trace}");
+    raw_println!("{}", report::AllGoroutines { but_running_here: false });
+    shutdown::now(code)
+}
+
+/// Stops this core for good.
+pub(crate) fn halt() -> ! {
+    loop {
+        x86_64::instructions::interrupts::disable();
+        x86_64::instructions::hlt();
+    }
+}
