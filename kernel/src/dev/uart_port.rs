@@ -1,9 +1,10 @@
 //! The serial port's registers as the `uart_16550` crate is to see them.
 //!
-//! Its one job is to bend two things to our rules, in the crate's own place for it, a [`Backend`]. Waits end: after
-//! [`PATIENCE`] looks at a transmitter that never gets ready it is said to be ready, so that no wait in the
-//! crate is without a bound. And input that is there already is not thrown away: initialization empties the receiver
-//! (typed ahead, or piped in), so those bytes are kept for the reader.
+//! Its one job is to bend two things to our rules, in the crate's own place for it, a [`Backend`]. Waits end: a
+//! transmitter that is busy for longer than [`PATIENCE`] is said to be ready, so that no wait in the crate is without
+//! a bound; what is written then is lost. And input that is there
+//! already is not thrown away: initialization empties the receiver (typed ahead, or piped in), so those bytes are kept
+//! for the reader.
 //!
 //! Registers: National Semiconductor PC16550D data sheet, section 8.
 
@@ -14,11 +15,14 @@ use uart_16550::{
     spec::registers::{FCR, LSR, offsets},
 };
 
-/// How often the line status is read in vain: more than a second on anything there is, since a port access takes a
-/// microsecond or longer, except where time stands still while the guest runs (a debugger).
-const PATIENCE: u32 = 2_000_000;
+use crate::arch::clock;
+
+/// How long a transmitter may be busy, in ticks of the time-stamp counter, whose frequency is not known yet when the
+/// first line is written: 6 to 30 s. A stuck wire must not stop the system, but somebody who scrolls back in a pager, with
+/// the emulator's output waiting behind it, should lose nothing.
+const PATIENCE: u64 = 30_000_000_000;
 /// After the transmitter was given up once, it gets this long to show that it is back.
-const LITTLE_PATIENCE: u32 = 64;
+const LITTLE_PATIENCE: u64 = 1_000_000;
 /// A receiver holds at most this much (16 bytes in the device, and what an emulator passes on at once).
 const LEFT_OVER: u32 = 256;
 
@@ -29,19 +33,20 @@ static STUCK: AtomicBool = AtomicBool::new(false);
 #[derive(Debug)]
 pub(super) struct Com1 {
     port: PioBackend,
-    in_vain: u32,
+    /// Since when the transmitter is busy.
+    busy_since: Option<u64>,
     keep: Option<fn(u8)>,
 }
 
 impl Com1 {
     /// The port, for sending and for reading by hand.
     pub(super) const fn new(port: PioBackend) -> Self {
-        Self { port, in_vain: 0, keep: None }
+        Self { port, busy_since: None, keep: None }
     }
 
     /// The port, for initialization: input that would be lost goes to `keep`.
     pub(super) const fn keeping(port: PioBackend, keep: fn(u8)) -> Self {
-        Self { port, in_vain: 0, keep: Some(keep) }
+        Self { port, busy_since: None, keep: Some(keep) }
     }
 
     fn line_status(&mut self) -> u8 {
@@ -51,17 +56,20 @@ impl Com1 {
         if status == u8::MAX {
             return LSR::TRANSMITTER_EMPTY.union(LSR::THR_EMPTY).bits();
         }
-        if LSR::from_bits_retain(status).contains(LSR::THR_EMPTY) {
-            self.in_vain = 0;
+        // Initialization waits for the last bit to be sent, everything else for room in the FIFO.
+        let awaited = if self.keep.is_some() { LSR::TRANSMITTER_EMPTY } else { LSR::THR_EMPTY };
+        if LSR::from_bits_retain(status).contains(awaited) {
+            self.busy_since = None;
             STUCK.store(false, Ordering::Relaxed);
             return status;
         }
-        self.in_vain += 1;
+        let now = clock::tsc();
+        let since = *self.busy_since.get_or_insert(now);
         let patience = if STUCK.load(Ordering::Relaxed) { LITTLE_PATIENCE } else { PATIENCE };
-        if self.in_vain < patience {
+        if now.wrapping_sub(since) < patience {
             return status;
         }
-        self.in_vain = 0;
+        self.busy_since = None;
         STUCK.store(true, Ordering::Relaxed);
         status | LSR::TRANSMITTER_EMPTY.union(LSR::THR_EMPTY).bits()
     }
