@@ -25,7 +25,7 @@ fn main() {
     }
     let pair = PAIR.lock().expect("nobody died");
     assert_eq!(*pair, (GOROUTINES * ROUNDS, GOROUTINES * ROUNDS));
-    assert!(matches!(PAIR.try_lock(), Err(TryLockError::Locked)));
+    assert!(matches!(PAIR.try_lock(), Err(TryLockError::WouldBlock)));
     drop(pair);
     assert!(PAIR.try_lock().is_ok());
 }
