@@ -140,9 +140,7 @@ extern "C" fn ap_main(core: &'static Core) -> ! {
     idt::load();
     apic::init_this_core(platform().nmi_pin);
     reserve::refill(core);
-    while GO.load(Ordering::Acquire) == 0 {
-        core::hint::spin_loop();
-    }
+    smp::wait_at(&GO);
     schedule(core)
 }
 
@@ -170,7 +168,7 @@ fn run<T: Termination + 'static>(cores: usize, main: fn() -> T) -> ! {
             Ok(handle) => drop(handle),
             Err(error) => panic!("main: {error}"),
         }
-        GO.store(cores as u32, Ordering::Release);
+        smp::open(&GO, cores as u32, cpu::all().skip(1));
         x86_64::instructions::interrupts::enable();
     });
     unreachable!("this machine does not shut its scheduler down")
