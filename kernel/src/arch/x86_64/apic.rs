@@ -10,11 +10,12 @@
 //! *Invariants.* MODE-ONCE: the mode is chosen before the second core runs and never changes.
 //!
 //! *Memory order.* A kick must be seen after what was written before it. Stores to the uncached xAPIC page are
-//! ordered behind earlier stores by the processor; the MSRs of x2APIC are not (11.12.3), hence the fences there.
+//! ordered behind earlier stores by the processor, and a compiler fence does the rest; the MSRs of x2APIC are not
+//! ordered (11.12.3), hence real fences there.
 
 use core::{
     ptr::NonNull,
-    sync::atomic::{AtomicBool, AtomicPtr, Ordering},
+    sync::atomic::{AtomicBool, AtomicPtr, Ordering, compiler_fence, fence},
 };
 
 use x86_64::{instructions::interrupts::without_interrupts, registers::model_specific::Msr};
@@ -204,6 +205,8 @@ fn command(destination: u32, low: u32) {
         unsafe { command.write(u64::from(destination) << 32 | u64::from(low)) };
         return;
     }
+    // A volatile store keeps its place among volatile ones only: what the other core is to see must be written before.
+    compiler_fence(Ordering::SeqCst);
     // The two halves belong together: an interrupt handler that sends one too must not come between them.
     without_interrupts(|| {
         await_delivery();
@@ -225,7 +228,7 @@ fn await_delivery() {
 /// Makes earlier stores visible before a following write to an x2APIC or TSC-deadline MSR (11.12.3).
 #[inline]
 pub(super) fn fence_before_msr() {
-    core::sync::atomic::fence(Ordering::SeqCst);
+    fence(Ordering::SeqCst);
     // SAFETY: SSE2, which every 64-bit processor has. The fence above became MFENCE, and the pair is what the manual
     // asks for.
     unsafe { core::arch::x86_64::_mm_lfence() };

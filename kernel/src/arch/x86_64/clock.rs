@@ -1,7 +1,7 @@
 //! The clock: nanoseconds since this kernel took over, from the time-stamp counter.
 //!
 //! Its one job is [`now`]: cheap, callable from anywhere, and monotonic across cores. Measuring the
-//! counter's frequency is left to [`super::calibrate`], comparing the cores' counters to `tsc_sync`.
+//! counter's frequency is left to `calibrate`, comparing the cores' counters to `tsc_sync`.
 //!
 //! *Context.* Any. Before [`init`] the time is 0.
 //!
