@@ -68,7 +68,10 @@ fn task(mut words: impl Iterator<Item = String>) -> Result<Task, String> {
             "--save" => task.save = Some(file("--save")?),
             name if ROWS.iter().any(|row| row.name == name) => task.names.push(word),
             other => {
-                return Err(format!("unknown: {other:?}; there are --check FILE, --save FILE and the rows {}", names()));
+                return Err(format!(
+                    "unknown: {other:?}; there are --check FILE, --save FILE and the rows {}",
+                    names()
+                ));
             }
         }
     }

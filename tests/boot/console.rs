@@ -2,7 +2,7 @@
 
 use gopark_tests::{
     kernel,
-    trial::{Trial, status, trial},
+    trial::{Trial, trial},
 };
 
 const PROMPT: &str = "gopark> ";
@@ -13,24 +13,22 @@ fn console(variant: &'static str) -> Trial {
 }
 
 pub fn rows() -> Vec<Trial> {
-    vec![
+    let mut rows = vec![
         trial(kernel!("program")).append("console=none").limit(120).expect("SCHED ").forbid(PROMPT),
         console("poweroff").send("poweroff\r"),
-        console("help")
-            .send("help\r")
-            .expect("schedtrace MS|off")
-            .expect("run hog N")
-            .expect(PROMPT)
-            .send("poweroff\r"),
-        console("unknown")
-            .cores(&[2])
-            .send("frobnicate\r")
-            .expect("unknown command \"frobnicate\"; there are: help,")
-            .expect(PROMPT)
-            .send("spawn many\r")
-            .expect("usage: spawn N, not \"many\"; N is a number from 1 to 100000")
-            .expect(PROMPT)
-            .send("poweroff\r"),
+    ];
+    rows.extend(typing());
+    rows.extend(looking());
+    rows.extend(doing());
+    rows
+}
+
+/// What is typed: commands, slips, edits.
+fn typing() -> Vec<Trial> {
+    vec![
+        answered("help", "help", "schedtrace MS|off"),
+        answered("unknown", "frobnicate", "unknown command \"frobnicate\"; there are: help,").cores(&[2]),
+        answered("malformed", "spawn many", "usage: spawn N, not \"many\"; N is a number from 1 to 100000").cores(&[2]),
         console("editing")
             .cores(&[2])
             .send("rubbish\x15hell\x7fp\r")
@@ -43,7 +41,30 @@ pub fn rows() -> Vec<Trial> {
             .expect("list the commands")
             .expect(PROMPT)
             .send("poweroff\n"),
-        console("ps").send("ps\r").expect("sleep").expect(PROMPT).send("cores\r").expect(PROMPT).send("poweroff\r"),
+    ]
+}
+
+/// Commands that show something.
+fn looking() -> Vec<Trial> {
+    vec![
+        answered("ps", "ps", "chan receive"),
+        answered("cores", "cores", "idle"),
+        answered("mem", "mem", "free").cores(&[2]),
+        answered("scheddetail", "scheddetail", "  P0: status=").cores(&[2]),
+        console("schedtrace")
+            .send("schedtrace 50\r")
+            .expect("SCHED ")
+            .expect("SCHED ")
+            .expect("SCHED ")
+            .send("schedtrace off\r")
+            .expect(PROMPT)
+            .send("poweroff\r"),
+    ]
+}
+
+/// Commands that do something.
+fn doing() -> Vec<Trial> {
+    vec![
         console("hog")
             .send("run hog 8\r")
             .expect(PROMPT)
@@ -53,27 +74,14 @@ pub fn rows() -> Vec<Trial> {
             .expect("list the commands")
             .expect(PROMPT)
             .send("poweroff\r"),
-        console("sieve").send("run sieve 100\r").expect("541").expect(PROMPT).send("poweroff\r"),
-        console("spawn").memory("512M").send("spawn 10000\r").expect("10000").expect(PROMPT).send("poweroff\r"),
-        console("kill-me")
-            .send("kill-me\r")
-            .expect("panic: ")
-            .expect(PROMPT)
-            .send("ps\r")
-            .expect(PROMPT)
-            .send("poweroff\r"),
-        console("deadlock").send("deadlock\r").expect("asleep - deadlock!").status(status::CRASH),
-        console("schedtrace")
-            .send("schedtrace 50\r")
-            .expect("SCHED ")
-            .expect("SCHED ")
-            .expect("SCHED ")
-            .send("schedtrace off\r")
-            .expect(PROMPT)
-            .send("scheddetail\r")
-            .expect("  P0: status=")
-            .expect("  G1: status=")
-            .expect(PROMPT)
-            .send("poweroff\r"),
+        answered("sieve", "run sieve 100", "541"),
+        answered("spawn", "spawn 10000", "10000 goroutines").memory("512M"),
+        answered("kill-me", "kill-me", "panic: "),
+        answered("deadlock", "deadlock", "asleep - deadlock!"),
     ]
+}
+
+/// One command and what must come, then the end.
+fn answered(variant: &'static str, command: &str, answer: &str) -> Trial {
+    console(variant).send(command).send("\r").expect(answer).expect(PROMPT).send("poweroff\r")
 }

@@ -11,7 +11,10 @@ use std::{
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::{
+        OnceLock,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -61,6 +64,29 @@ pub fn repository() -> &'static Path {
     Path::new(TESTS).parent().unwrap_or(Path::new("."))
 }
 
+/// Has everything ready that all boots share: QEMU and the loader. Once, before the first boot.
+///
+/// `run-qemu.sh` would see to both itself, but many times over and in parallel.
+pub fn prepare() -> Result<(), String> {
+    let script = repository().join("run-qemu.sh");
+    let output = Command::new(&script)
+        .arg("--loader")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot start {}: {error}", script.display()))?;
+    if !output.status.success() {
+        return Err(format!("{} --loader failed: {}", script.display(), output.status));
+    }
+    let loader = String::from_utf8_lossy(&output.stdout).trim().to_string();
+    // A second call is told the same.
+    LOADER.get_or_init(|| loader);
+    Ok(())
+}
+
+/// The loader's path, once [`prepare`] knows it.
+static LOADER: OnceLock<String> = OnceLock::new();
+
 impl Boot {
     /// The command that boots this; also what a person types to see the same again.
     pub fn words(&self) -> Vec<String> {
@@ -104,6 +130,7 @@ impl Boot {
     fn start(&self, words: &[String], typing: bool) -> Result<Child, String> {
         Command::new(&words[0])
             .args(&words[1..])
+            .envs(LOADER.get().map(|loader| ("GOPARK_LOADER", loader)))
             .stdin(if typing { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -130,7 +130,9 @@ fn preempt() -> u64 {
     // The later one of two runs first.
     let hog = go(|| {
         HOG_SINCE.store(tsc(), Release);
-        while !STOP.load(Relaxed) {}
+        while !STOP.load(Relaxed) {
+            core::hint::black_box(());
+        }
     });
     hog.join().expect("it returns");
     other.join().expect("it returns")

@@ -4,7 +4,7 @@
 
 extern crate alloc;
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
 use gopark::{chan, go};
 
@@ -32,10 +32,10 @@ fn pass(capacity: usize) {
             go(move || from.iter().collect::<Vec<_>>())
         })
         .collect();
-    let mut seen = vec![0; SENDERS];
+    let mut seen = [0; SENDERS];
     for receiver in receivers {
         let got = receiver.join().expect("it receives");
-        let mut last = vec![None; SENDERS];
+        let mut last = [None; SENDERS];
         for (sender, n) in got {
             assert!(last[sender] < Some(n), "capacity {capacity}: {n} of sender {sender} is out of order");
             last[sender] = Some(n);

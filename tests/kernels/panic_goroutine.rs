@@ -8,7 +8,7 @@ gopark::main!(main);
 
 fn main() {
     for n in 0..20 {
-        let error = go(move || panic!("number {n} gives up")).join().map(|()| ()).expect_err("it panics");
+        let error = go(move || panic!("number {n} gives up")).join().expect_err("it panics");
         assert!(error.message().ends_with("gives up") && error.id() > 1, "{error}");
     }
     assert_eq!(go(|| 5).join().expect("it returns"), 5);
