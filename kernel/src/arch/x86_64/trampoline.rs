@@ -5,7 +5,8 @@
 //! boot core's control registers from [`Params`] at the page's end and takes the manual's two steps: protected mode (Intel
 //! SDM vol. 3, 10.9.1), then PAE, EFER and CR3, and with paging on long mode (10.8.5).
 //!
-//! *Context.* No stack until [`entry`] has found the core's own. Interrupts are off throughout.
+//! *Context.* No stack until [`entry`] has found the core's own. Interrupts are off throughout; an NMI, which stops the
+//! cores when the system ends, halts a core for good that is on its way here or was given up.
 //!
 //! *Invariants.* READ-ONLY: the copy is executed through an identity mapping that is never writable, so nothing here
 //! writes to its own page. ANYWHERE: the code works at any page below 1 MiB; addresses that depend on the place are
@@ -14,7 +15,12 @@
 //! *Rejected.* Straight from real to long mode, by setting PE and PG at once: it works on every processor tried by
 //! anybody, but the manual does not promise it.
 
-use core::{arch::global_asm, mem::offset_of, ptr::NonNull};
+use core::{
+    arch::global_asm,
+    mem::offset_of,
+    ptr::NonNull,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use x86_64::registers::{
     control::{Cr0, Cr0Flags, Cr3, Cr4, Cr4Flags},
@@ -68,14 +74,25 @@ struct Gdt([u64; 4]);
 const GDT: Gdt = Gdt([0, 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff, 0x00cf_9b00_0000_ffff]);
 static KERNEL_GDT: Gdt = GDT;
 
-/// LGDT's operand in long mode.
+/// The operand of LGDT and LIDT in long mode.
 #[repr(C, packed(2))]
-struct GdtPointer {
+struct TablePointer<T: 'static> {
     limit: u16,
-    base: &'static Gdt,
+    base: &'static T,
 }
-static KERNEL_GDT_POINTER: GdtPointer = GdtPointer { limit: GDT_LIMIT, base: &KERNEL_GDT };
+static KERNEL_GDT_POINTER: TablePointer<Gdt> = TablePointer { limit: GDT_LIMIT, base: &KERNEL_GDT };
 const GDT_LIMIT: u16 = size_of::<Gdt>() as u16 - 1;
+
+/// Interrupt gates up to NMI, two words each; NMI's is filled in by [`write`].
+type Gates = [AtomicU64; 2 * (NMI + 1)];
+const NMI: usize = 2;
+static GATES: Gates = [const { AtomicU64::new(0) }; 2 * (NMI + 1)];
+static GATES_POINTER: TablePointer<Gates> = TablePointer { limit: size_of::<Gates>() as u16 - 1, base: &GATES };
+/// A present 64-bit interrupt gate (Intel SDM vol. 3, 7.14.1).
+const INTERRUPT_GATE: u64 = 0x8e00 << 32;
+
+/// What cores without a stack of their own use, all of them at once: what an NMI pushes there nobody reads.
+static SHARED_STACK: [AtomicU64; 32] = [const { AtomicU64::new(0) }; 32];
 
 /// MXCSR after reset: all exceptions masked, round to nearest (Intel SDM vol. 1, 10.2.3). INIT leaves it alone.
 static MXCSR: u32 = 0x1f80;
@@ -157,6 +174,10 @@ pub(super) unsafe fn write(copy: NonNull<u8>, page: u32) {
     let offset = |symbol: *const u8| symbol as usize - start as usize;
     let len = offset(&raw const gopark_trampoline_end);
     assert!(len <= AT, "the start code runs into its parameters");
+    let halt = halt as *const () as u64;
+    let low = halt & 0xffff | u64::from(CODE64) << 16 | INTERRUPT_GATE | (halt >> 16 & 0xffff) << 48;
+    GATES[2 * NMI].store(low, Ordering::Relaxed);
+    GATES[2 * NMI + 1].store(halt >> 32, Ordering::Relaxed);
     // SAFETY: `len` bytes of code lie between the two symbols, and fit before the parameters.
     unsafe { copy.as_ptr().copy_from_nonoverlapping(start, len) };
     let protected = page + offset(&raw const gopark_trampoline_protected) as u32;
@@ -206,6 +227,9 @@ unsafe extern "C" fn entry() -> ! {
     core::arch::naked_asm!(
         // The page we come from will go away: no table may lie there.
         "lgdt [rip + {gdt}]",
+        // Until it has tables of its own an NMI, which stops all cores at the system's end, just halts it.
+        "lidt [rip + {gates}]",
+        "lea rsp, [rip + {shared} + {shared_size}]",
         // The APIC id: leaf 0x0b if there is one with something in it, else leaf 1 (see `cpuid::apic_id`).
         "xor eax, eax",
         "cpuid",
@@ -228,23 +252,29 @@ unsafe extern "C" fn entry() -> ! {
         "mov ecx, [rip + {used}]",
         "4:",
         "test ecx, ecx",
-        "jz 5f",
+        "jz {halt}",
         "cmp [rdi + {apic_id}], r8d",
         "je {take}",
         "add rdi, {slot_size}",
         "dec ecx",
         "jmp 4b",
-        "5:",
-        "cli",
-        "hlt",
-        "jmp 5b",
         gdt = sym KERNEL_GDT_POINTER,
+        gates = sym GATES_POINTER,
+        shared = sym SHARED_STACK,
+        shared_size = const size_of_val(&SHARED_STACK),
         slots = sym SLOTS,
         used = sym SLOTS_USED,
         apic_id = const offset_of!(Slot, apic_id),
         slot_size = const size_of::<Slot>(),
         take = sym take,
+        halt = sym halt,
     )
+}
+
+/// The end of a core that nobody waits for.
+#[unsafe(naked)]
+unsafe extern "C" fn halt() -> ! {
+    core::arch::naked_asm!("2:", "cli", "hlt", "jmp 2b")
 }
 
 /// Takes the slot in RDI if the boot core still waits for it, and goes on in Rust on the core's own stack; halts if it
@@ -255,7 +285,7 @@ unsafe extern "C" fn take() -> ! {
         "mov eax, {waiting}",
         "mov ecx, {arrived}",
         "lock cmpxchg [rdi + {state}], ecx",
-        "jne 2f",
+        "jne {halt}",
         "mov rsp, [rdi + {stack}]",
         // GS-CORE from the first Rust instruction on.
         "mov rax, [rdi + {core}]",
@@ -268,10 +298,6 @@ unsafe extern "C" fn take() -> ! {
         "xor ebp, ebp",
         "call {arrive}",
         "ud2",
-        "2:",
-        "cli",
-        "hlt",
-        "jmp 2b",
         state = const offset_of!(Slot, state),
         stack = const offset_of!(Slot, stack),
         core = const offset_of!(Slot, core),
@@ -280,5 +306,6 @@ unsafe extern "C" fn take() -> ! {
         gs_base = const GS_BASE,
         mxcsr = sym MXCSR,
         arrive = sym arrive,
+        halt = sym halt,
     )
 }
