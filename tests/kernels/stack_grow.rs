@@ -32,13 +32,14 @@ fn main() {
     assert_eq!(deep.join().expect("its stack holds that"), 6 << 10);
 }
 
-/// Uses at least so many KiB of stack, and checks on the way back that nobody wrote into it.
+/// Uses about so many KiB of stack, and checks on the way back that nobody wrote into it.
 #[inline(never)]
 fn dig(kib: usize) -> usize {
     if kib == 0 {
         return 0;
     }
-    let frame = black_box([kib as u64; 100]);
+    let mut frame = [kib as u64; 120];
+    black_box(&mut frame);
     let depth = dig(kib - 1) + 1;
     assert!(black_box(&frame).iter().all(|&word| word == kib as u64), "the stack was overwritten");
     depth
