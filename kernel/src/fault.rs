@@ -43,15 +43,17 @@ fn nmi(frame: &Frame) -> Then {
     fatal(frame)
 }
 
-/// Bit 0 of a page fault's error code: the page was present, and something was not allowed (Intel SDM vol. 3, 5.7).
+/// Bits of a page fault's error code (Intel SDM vol. 3, 5.7): the page was present and something was not allowed; and the
+/// processor wanted to execute it. Neither is a stack that grows.
 const PROTECTION: u64 = 1;
+const FETCH: u64 = 1 << 4;
 
 fn page_fault(core: &Core, frame: &Frame) -> Then {
     let address = Cr2::read_raw();
     if core.in_page_fault.swap(true, Ordering::Relaxed) {
         fatal(frame); // NO-NEST
     }
-    let outcome = match frame.iret.error & PROTECTION {
+    let outcome = match frame.iret.error & (PROTECTION | FETCH) {
         0 => stack::fault(address, core),
         _ => Fault::NotAStack,
     };
@@ -73,7 +75,7 @@ fn page_fault(core: &Core, frame: &Frame) -> Then {
 fn overflow(frame: &Frame) -> Then {
     let Some(g) = current_g() else { fatal(frame) };
     if g.id() == 1 || g.is_system() || panic::ABORT.load(Ordering::Relaxed) {
-        let limit = g.ext.stack.size();
+        let limit = g.ext.window.get().size();
         panic::end(
             ExitCode::MAIN_PANIC,
             format_args!(
@@ -96,15 +98,15 @@ struct Bounds<'a> {
 
 impl fmt::Display for Bounds<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stack = &self.g.ext.stack;
-        write!(f, "runtime: sp={:#x} stack=[{:#x}, {:#x}]", self.rsp, stack.base(), stack.top())
+        let stack = self.g.ext.window.get();
+        write!(f, "runtime: sp={:#x} stack=[{:#x}, {:#x}]", self.rsp, stack.limit(), stack.top())
     }
 }
 
 /// On g0, after [`overflow`]: reports, and tells the handle and the waiters.
 pub(crate) fn bury_overflowed(cx: &Cx<'_, Kernel>, g: &G<Kernel>) {
     let Death::StackOverflow { rsp, rip, rbp } = g.ext.death.get() else { return };
-    let limit = g.ext.stack.size();
+    let limit = g.ext.window.get().size();
     println!("runtime: goroutine stack exceeds {limit}-byte limit\n{}", Bounds { g, rsp });
     println!("stack overflow\n\ngoroutine {} [running]:\n{}", g.id(), Backtrace::at(rip, rbp));
     let message = format!("stack overflow: goroutine stack exceeds {limit}-byte limit");

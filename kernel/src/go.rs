@@ -9,7 +9,7 @@
 //! its destructors did not run, so values pinned or borrowed on it may still be linked elsewhere. ONE-END: a packet is completed
 //! exactly once: by the wrapper when the closure returned, else by the panic handler or by g0.
 
-use alloc::{string::String, sync::Arc};
+use alloc::{boxed::Box, string::String, sync::Arc};
 use core::{
     fmt,
     panic::Location,
@@ -22,11 +22,14 @@ use crate::{
     arch::context::Initial,
     join::Packet,
     machine::{self, Ext, Kernel, sched, with_cx},
-    stack::{self, StackError},
+    stack::{self, Stack, StackError},
 };
 
 /// The stack that a goroutine gets unless [`Builder::stack_size`] says otherwise, in bytes of address space.
 pub const DEFAULT_STACK: usize = 64 * 1024;
+
+/// Larger closures are boxed: the page of stack that is present at the start holds what is smaller.
+const LARGE_CLOSURE: usize = 2048;
 
 /// How a G's life ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +164,11 @@ impl Builder {
         f: impl FnOnce() -> T + Send + 'static,
     ) -> Result<JoinHandle<T>, StackError> {
         let site = Location::caller();
-        with_cx(|cx| self.spawn_on(cx, f, site))
+        if size_of_val(&f) <= LARGE_CLOSURE {
+            return with_cx(|cx| self.spawn_on(cx, f, site));
+        }
+        let boxed: Box<dyn FnOnce() -> T + Send> = Box::new(f);
+        with_cx(|cx| self.spawn_on(cx, boxed, site))
     }
 
     /// The same, from g0 at bring-up.
@@ -192,14 +199,14 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let dead = dead_g(cx, self.stack_size.max(size_of::<Task<F, T>>() * 2))?;
+        let dead = dead_g(cx, self.stack_size)?;
         let g = dead.g();
         let packet = Arc::as_ptr(&task.packet);
         g.ext.on_death.set(Some(OnDeath { tell: Packet::<T>::tell, packet: packet.cast() }));
         g.ext.death.set(Death::Returned);
         g.ext.site.set(Some(site));
         // SAFETY: the G is dead and ours: nobody uses its stack, whose top page is present and writable.
-        g.ext.rsp.set(unsafe { place(g.ext.stack.top(), task) });
+        g.ext.rsp.set(unsafe { place(g.ext.window.get().top(), task) });
         Ok(dead)
     }
 }
@@ -212,13 +219,32 @@ impl Default for Builder {
 
 /// A dead G with a stack of that size: a used one, if the size is the usual one.
 fn dead_g(cx: &Cx<'_, Kernel>, size: usize) -> Result<DeadG<Kernel>, StackError> {
-    if size <= DEFAULT_STACK
-        && let Some(dead) = sched().take_dead(cx)
-    {
-        return Ok(dead);
+    let size = size.max(DEFAULT_STACK);
+    let Some(dead) = sched().take_dead(cx) else {
+        return Ok(sched().new_dead(Ext::new(stack::alloc(size)?)));
+    };
+    let ext = &dead.g().ext;
+    match ext.stack.take() {
+        Some(stack) if stack.size() >= size as u64 => ext.stack.set(Some(stack)),
+        other => match stack::alloc(size) {
+            Ok(stack) => {
+                other.into_iter().for_each(release);
+                ext.set_stack(stack);
+            }
+            Err(error) => {
+                ext.stack.set(other);
+                sched().give_back(cx, dead);
+                return Err(error);
+            }
+        },
     }
-    let stack = stack::alloc(size.max(DEFAULT_STACK))?;
-    Ok(sched().new_dead(Ext::new(stack)))
+    Ok(dead)
+}
+
+/// Frees the stack of a G that ended by returning.
+fn release(stack: Stack) {
+    // SAFETY: its G is dead and off it, and dropped all that it had (it returned): nothing points into it.
+    unsafe { stack::free(stack) };
 }
 
 /// What a new G finds on its stack.
@@ -270,9 +296,13 @@ const KEPT_MAX: u64 = 10_000;
 /// A G that exited is off its stack (g0): whether it may be used again.
 pub(crate) fn retire(cx: &Cx<'_, Kernel>, g: &G<Kernel>) -> bool {
     match g.ext.death.get() {
-        Death::Returned if g.ext.stack.size() == DEFAULT_STACK as u64 => return true,
-        // A stack of an unusual size: the G keeps it for a later life of that kind. Rare, and bounded by their peak.
-        Death::Returned => return false,
+        Death::Returned => {
+            // Stacks of the usual size stay with their G, warm; others go back to their kind.
+            if g.ext.window.get().size() != DEFAULT_STACK as u64 {
+                g.ext.stack.take().into_iter().for_each(release);
+            }
+            return true;
+        }
         Death::Panicked => {}
         Death::StackOverflow { .. } => crate::fault::bury_overflowed(cx, g),
     }

@@ -23,7 +23,7 @@ use gopark_sched::{
 use crate::{
     arch::{apic, clock, context, timer, vector},
     core::{self as cpu, Core, count},
-    mem::reserve,
+    mem::{reserve, windows::Window},
     preempt::{Frame, PreemptOff},
     stack::Stack,
 };
@@ -33,15 +33,16 @@ use crate::{
 pub struct Kernel;
 
 /// What a G has on this machine.
-#[derive(Debug)]
 #[repr(C)]
 pub struct Ext {
     /// Where its registers lie, when it left by itself.
     pub(crate) rsp: Cell<u64>,
     /// Where they are, when it was preempted.
     pub(crate) frame: Cell<*mut Frame>,
-    /// Its stack.
-    pub(crate) stack: Stack,
+    /// Its stack; none while it is dead, if that had an unusual size.
+    pub(crate) stack: Cell<Option<Stack>>,
+    /// Where that is, or was.
+    pub(crate) window: Cell<Window>,
     /// Whom to tell how it ended.
     pub(crate) on_death: Cell<Option<crate::go::OnDeath>>,
     /// How it ended, if not by returning.
@@ -50,13 +51,20 @@ pub struct Ext {
     pub(crate) site: Cell<Option<&'static core::panic::Location<'static>>>,
 }
 
+impl core::fmt::Debug for Ext {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Ext").field("window", &self.window.get()).finish_non_exhaustive()
+    }
+}
+
 impl Ext {
     /// A machine part around a stack.
     pub(crate) fn new(stack: Stack) -> Self {
         Self {
             rsp: Cell::new(0),
             frame: Cell::new(null_mut()),
-            stack,
+            window: Cell::new(stack.window()),
+            stack: Cell::new(Some(stack)),
             on_death: Cell::new(None),
             death: Cell::new(crate::go::Death::Returned),
             site: Cell::new(None),
@@ -65,6 +73,12 @@ impl Ext {
 }
 
 impl Ext {
+    /// Gives a dead G another stack.
+    pub(crate) fn set_stack(&self, stack: Stack) {
+        self.window.set(stack.window());
+        self.stack.set(Some(stack));
+    }
+
     /// Where a preempted G stopped: its instruction and its frame pointer.
     pub(crate) fn saved_frame(&self) -> Option<(u64, u64)> {
         // SAFETY: frames are freed only after they left their G; a report reads what may change, and prints it.
@@ -75,7 +89,8 @@ impl Ext {
     /// Where a G that left by itself stopped: in its call of the gate.
     pub(crate) fn saved_call(&self) -> (u64, u64) {
         let rsp = self.rsp.get();
-        if rsp < self.stack.base() || rsp + size_of::<context::Initial>() as u64 > self.stack.top() {
+        let window = self.window.get();
+        if rsp < window.limit() || rsp + size_of::<context::Initial>() as u64 > window.top() {
             return (0, 0);
         }
         // SAFETY: on the G's stack, whose pages above `rsp` are present; `leave` and `place` put an `Initial` there.

@@ -118,12 +118,19 @@ pub(crate) fn end(code: ExitCode, what: fmt::Arguments<'_>, trace: Backtrace) ->
         }
         Err(_) => halt(),
     }
-    apic::send_nmi_all_but_self();
+    freeze_others(me);
     raw_println!("{what}\n");
     raw_println!("{}", report::Here);
     raw_println!("{trace}");
     raw_println!("{}", report::AllGoroutines { but_running_here: false });
     shutdown::now(code)
+}
+
+/// Stops all other cores, wherever they are. One that is still starting has no handler for the NMI, and nothing to say.
+fn freeze_others(me: usize) {
+    for core in cpu::all().filter(|core| core.index() != me && core.online.load(Ordering::Acquire)) {
+        apic::send_nmi(core.apic_id());
+    }
 }
 
 /// Stops this core for good.

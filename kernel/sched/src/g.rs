@@ -154,12 +154,12 @@ impl<K: Machine> G<K> {
 
     /// Whether this life of it ended by a panic or a fault.
     pub fn panicked(&self) -> bool {
-        self.panicked.load(Ordering::Relaxed)
+        self.panicked.load(Ordering::Acquire)
     }
 
     /// Notes that this life ends by a panic or a fault. Called on the dying G.
     pub fn set_panicked(&self) {
-        self.panicked.store(true, Ordering::Relaxed);
+        self.panicked.store(true, Ordering::Release);
     }
 
     pub(crate) fn begin_life(&self, id: u64, parent: u64, system: bool) {

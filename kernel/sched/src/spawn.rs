@@ -83,6 +83,11 @@ impl<K: Machine> Scheduler<K> {
         free.pop()
     }
 
+    /// Back to the free list, unused.
+    pub fn give_back(&self, cx: &Cx<'_, K>, g: DeadG<K>) {
+        self.put_dead(cx, g.0);
+    }
+
     /// Back to the free list, unused or used up.
     #[doc(alias = "gfput")]
     pub(crate) fn put_dead(&self, cx: &Cx<'_, K>, g: GRef<K>) {

@@ -19,7 +19,7 @@ use core::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use gopark_sched::{G, GRef, Status, WaitReason};
+use gopark_sched::{G, GRef, WaitReason};
 
 use super::sema::{self, Wait, Wake};
 use crate::{
@@ -101,8 +101,7 @@ impl<T: ?Sized> Mutex<T> {
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError> {
         let word = self.word.load(Ordering::Relaxed);
         if owner(word) != 0 {
-            let dead = is_dead(word);
-            return Err(if dead { TryLockError::Abandoned } else { TryLockError::WouldBlock });
+            return Err(if self.is_abandoned(word) { TryLockError::Abandoned } else { TryLockError::WouldBlock });
         }
         let to = me() | word;
         let swap = self.word.compare_exchange(word, to, Ordering::Acquire, Ordering::Relaxed);
@@ -132,7 +131,7 @@ impl<T: ?Sized> Mutex<T> {
                 }
                 continue;
             }
-            if is_dead(word) {
+            if self.is_abandoned(word) {
                 return Err(Abandoned);
             }
             if self.announce(word) {
@@ -161,7 +160,7 @@ impl<T: ?Sized> Mutex<T> {
             owner: Some(owner_at),
         };
         let Some(g) = current_g() else { panic!("a mutex is waited for by goroutines only") };
-        sema::wait(&how, g, || self.word.load(Ordering::Relaxed) == expected && !is_dead(expected))
+        sema::wait(&how, g, || self.word.load(Ordering::Relaxed) == expected && !self.is_abandoned(expected))
     }
 
     #[inline]
@@ -190,6 +189,15 @@ impl<T: ?Sized> Mutex<T> {
         });
     }
 
+    /// Whether the owner in `word` died with the lock (ABANDONED). The word is read again after its owner's fate: an owner that
+    /// unlocked first and died later had changed it by then.
+    fn is_abandoned(&self, word: usize) -> bool {
+        let Some(g) = NonNull::new(owner(word) as *mut G<Kernel>) else { return false };
+        // SAFETY: OWNER: the address of a G, which lives for ever (TYPE-STABLE).
+        let dead = unsafe { GRef::from_raw(g) }.panicked();
+        dead && owner(self.word.load(Ordering::Acquire)) == owner(word)
+    }
+
     fn addr(&self) -> usize {
         (&raw const self.word) as usize
     }
@@ -211,15 +219,6 @@ fn owner(word: usize) -> usize {
 unsafe fn owner_at(addr: usize) -> usize {
     // SAFETY: by contract.
     owner(unsafe { &*(addr as *const AtomicUsize) }.load(Ordering::Relaxed))
-}
-
-/// Whether the word's owner died with the lock (ABANDONED).
-fn is_dead(word: usize) -> bool {
-    NonNull::new(owner(word) as *mut G<Kernel>).is_some_and(|g| {
-        // SAFETY: OWNER: the address of a G, which lives for ever (TYPE-STABLE).
-        let g = unsafe { GRef::from_raw(g) };
-        g.panicked() || g.status() == Status::Dead
-    })
 }
 
 impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
