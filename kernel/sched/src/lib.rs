@@ -14,6 +14,7 @@ extern crate std;
 pub mod cx;
 mod deadlock;
 pub mod find;
+mod fixed;
 pub mod g;
 pub mod globq;
 pub mod idle;

@@ -12,6 +12,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
+    fixed::Fixed,
     g::{G, GRef},
     globq::GList,
     m::M,
@@ -45,7 +46,7 @@ pub struct Scheduler<K: Machine> {
     /// What it runs on.
     pub machine: K,
     pub(crate) config: Config,
-    pub(crate) ps: Box<[P<K>]>,
+    pub(crate) ps: Fixed<[P<K>]>,
     pub(crate) ms: Box<[M<K>]>,
     pub(crate) steal_orders: StealOrders,
 
@@ -89,8 +90,8 @@ impl<K: Machine> Scheduler<K> {
     pub fn new(machine: K, config: Config) -> Self {
         assert!((1..=BitSet::CAPACITY).contains(&config.cores), "1 to 256 cores");
         assert!((1..=config.cores).contains(&config.gomaxprocs), "1 to as many Ps as cores");
-        let ps: Box<[P<K>]> = (0..config.gomaxprocs).map(P::new).collect();
-        // SAFETY: ONE-OWNER: once for each P; the box does not move its contents, and lives as long as we do.
+        let ps = Fixed::new((0..config.gomaxprocs).map(P::new).collect::<Box<[P<K>]>>());
+        // SAFETY: ONE-OWNER: once for each P; they are at a fixed address, and live as long as we do.
         let idle_ps = ps.iter().rev().map(|p| unsafe { OwnedP::new(p) }).collect();
         let inner = Inner { globq: GList::new(), idle_ps, free: FreeList::new() };
         Self {

@@ -44,11 +44,11 @@ impl<K: Machine> fmt::Display for SchedTrace<'_, K> {
 impl<K: Machine> SchedTrace<'_, K> {
     fn brief(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(" [ ")?;
-        for p in &self.sched.ps {
+        for p in self.sched.ps.iter() {
             write!(f, "{} ", p.runq.len())?;
         }
         f.write_str("] schedticks=[ ")?;
-        for p in &self.sched.ps {
+        for p in self.sched.ps.iter() {
             write!(f, "{} ", p.schedtick())?;
         }
         f.write_str("]")
@@ -56,7 +56,7 @@ impl<K: Machine> SchedTrace<'_, K> {
 
     fn detailed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, " gcwaiting=false nmidlelocked=0 stopwait=0 sysmonwait=false")?;
-        for p in &self.sched.ps {
+        for p in self.sched.ps.iter() {
             let status = u32::from(p.m().is_some());
             let (id, tick, len) = (p.id, p.schedtick(), p.runq.len());
             let free = p.free.lock().len();
