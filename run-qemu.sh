@@ -1,0 +1,436 @@
+#!/usr/bin/env bash
+# Boots a kernel in QEMU and says how it ended; `--help` explains the settings.
+#
+# It is cargo's runner for the whole workspace (.cargo/config.toml), so it is given
+# host programs too: those it simply executes. Bash 3.2 and the usual small tools
+# suffice; where `flock` or `setpriv` are missing (macOS), concurrent first calls
+# rely on cargo's and the package manager's own locks, and a killed script (-9)
+# may leave its machine behind.
+set -u
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 1
+
+say() { printf 'run-qemu.sh: %s\n' "$*" >&2; }
+
+# Ends with 1: a fault of the call or of this computer. The guest's faults have other numbers.
+die() {
+    say "$*"
+    exit 1
+}
+
+usage() {
+    cat <<'END'
+usage: run-qemu.sh [SETTING...] KERNEL [WORD...]     boot KERNEL with these words on its command line
+       run-qemu.sh [SETTING...] --loader             build the loader and print its path
+
+With cargo: `cargo run -- WORD...`; settings are then given as environment variables.
+
+setting              variable           what it is
+--cores N            GOPARK_SMP         cores, 1 to 255 (default 4)
+--memory SIZE        GOPARK_MEM         memory, as 512M or 2G (default 1G)
+--accel WHICH        GOPARK_ACCEL       auto, kvm, tcg or hvf (default auto: KVM where this computer's
+                                        processor offers it for real, else TCG)
+--machine TYPE       GOPARK_MACHINE     q35, pc or microvm (default q35)
+--append TEXT        GOPARK_APPEND      more words for the kernel's command line
+--console WHO        GOPARK_CONSOLE     interactive or none (default: whether there is a terminal)
+--timeout SECONDS    GOPARK_TIMEOUT     end the machine after this time; 0: never
+                                        (default: 0 at a terminal, else 600)
+--icount HOW         GOPARK_ICOUNT      run by counted instructions, the same each time; "on" is
+                                        shift=0,sleep=off. TCG only
+--gdb PORT           GOPARK_GDB         wait for a debugger on this local TCP port
+--boot FILE          GOPARK_LOADER      use this loader (default: build boot/ when it changed)
+--qemu-arg WORD      GOPARK_QEMU_ARGS   one more word for QEMU itself; the variable may hold several
+--qemu FILE          GOPARK_QEMU        which QEMU (default: qemu-system-x86_64)
+--runner                                execute KERNEL if it is a program of this computer
+
+exit code
+  0    the guest said that it succeeded; nothing else ends with 0
+  1    this call is wrong, or QEMU cannot be had or does not start
+  2    the guest crashed: a panic, a deadlock, a fatal error, an exception, a stuck core, no memory
+  3    the loader refused the kernel
+  4    the machine reset or went off without a word, as after a triple fault
+  124  it took longer than --timeout
+  128+N  killed by signal N
+  N    the program in the guest ended with code N
+END
+}
+
+# ---- settings ---------------------------------------------------------------
+
+# A whole number within bounds: number NAME VALUE LEAST MOST
+number() {
+    case $2 in
+    '' | *[!0-9]* | ??????????*) die "$1: \"$2\" is no whole number from $3 to $4" ;;
+    esac
+    ((10#$2 >= $3 && 10#$2 <= $4)) || die "$1: $2 is not within $3 to $4"
+}
+
+# One of a list: one_of NAME VALUE CHOICE...
+one_of() {
+    local name=$1 value=$2 choice
+    shift 2
+    for choice; do
+        [ "$value" = "$choice" ] && return
+    done
+    die "$name: \"$value\" is none of: $*"
+}
+
+defaults() {
+    cores=${GOPARK_SMP:-4}
+    memory=${GOPARK_MEM:-1G}
+    accel=${GOPARK_ACCEL:-auto}
+    machine=${GOPARK_MACHINE:-q35}
+    append=${GOPARK_APPEND:-}
+    icount=${GOPARK_ICOUNT:-}
+    gdb=${GOPARK_GDB:-}
+    loader=${GOPARK_LOADER:-}
+    qemu=${GOPARK_QEMU:-}
+    runner='' only_loader='' kernel=''
+    # Split at blanks, as it would be on a command line.
+    read -r -a extra <<<"${GOPARK_QEMU_ARGS:-}"
+    console=none limit=600
+    [ -t 0 ] && console=interactive limit=0
+    console=${GOPARK_CONSOLE:-$console}
+    limit=${GOPARK_TIMEOUT:-$limit}
+}
+
+# Reads the command line; what follows the kernel is the kernel's.
+read_settings() {
+    while (($# > 0)); do
+        case $1 in
+        -h | --help) usage && exit 0 ;;
+        --runner) runner=yes && shift && continue ;;
+        --loader) only_loader=yes && shift && continue ;;
+        --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" && continue ;;
+        -*) (($# > 1)) || die "$1: needs a value, or is unknown; see --help" ;;
+        *) break ;;
+        esac
+        case $1 in
+        --cores | --smp) cores=$2 ;;
+        --memory | --mem) memory=$2 ;;
+        --accel) accel=$2 ;;
+        --machine) machine=$2 ;;
+        --append) append="$append $2" ;;
+        --console) console=$2 ;;
+        --timeout) limit=$2 ;;
+        --icount) icount=$2 ;;
+        --gdb) gdb=$2 ;;
+        --boot) loader=$2 ;;
+        --qemu) qemu=$2 ;;
+        --qemu-arg) extra+=("$2") ;;
+        *) die "unknown setting $1; see --help" ;;
+        esac
+        shift 2
+    done
+    if (($# > 0)); then
+        kernel=$1
+        shift
+    fi
+    words=("$@")
+}
+
+check_settings() {
+    number --cores "$cores" 1 255
+    number --timeout "$limit" 0 999999
+    [ -z "$gdb" ] || number --gdb "$gdb" 1 65535
+    case $memory in
+    *[MG]) number --memory "${memory%?}" 1 999999 ;;
+    *) die "--memory: \"$memory\" is no size such as 512M or 2G" ;;
+    esac
+    one_of --accel "$accel" auto kvm tcg hvf
+    one_of --machine "$machine" q35 pc microvm
+    one_of --console "$console" interactive none
+    case $icount in
+    on) icount=shift=0,sleep=off ;;
+    '' | shift=*) ;;
+    *) die "--icount: \"$icount\" is neither \"on\" nor of the kind shift=0,sleep=off" ;;
+    esac
+    choose_accel
+}
+
+# /dev/kvm alone says little: it may be there and be emulated, many times slower than TCG.
+kvm_missing() {
+    [ -e /dev/kvm ] || { echo "there is no /dev/kvm" && return; }
+    [ -r /dev/kvm ] && [ -w /dev/kvm ] || { echo "no permission for /dev/kvm" && return; }
+    grep -qwE 'vmx|svm' /proc/cpuinfo || echo "this computer's processor does not offer virtualisation (vmx or svm)"
+}
+
+choose_accel() {
+    if [ -n "$icount" ]; then
+        one_of "--accel with --icount" "$accel" auto tcg
+        accel=tcg
+    elif [ "$accel" = auto ]; then
+        [ -z "$(kvm_missing)" ] && accel=kvm || accel=tcg
+    elif [ "$accel" = kvm ]; then
+        local why
+        why=$(kvm_missing)
+        [ -z "$why" ] || die "--accel kvm: $why; allowed here: auto, tcg"
+    fi
+}
+
+# ---- what is needed ---------------------------------------------------------
+
+# Runs a function while no other call of this script runs one.
+alone() {
+    mkdir -p "$here/target/loader" || die "cannot create $here/target/loader"
+    (
+        if command -v flock >/dev/null; then
+            flock 9 || exit
+        fi
+        "$@" 9>&-
+    ) 9>"$here/target/loader/.lock"
+}
+
+need_qemu() {
+    if [ -n "$qemu" ]; then
+        command -v "$qemu" >/dev/null || die "--qemu: there is no $qemu"
+        return
+    fi
+    qemu=qemu-system-x86_64
+    command -v "$qemu" >/dev/null || alone install_qemu || exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+install_qemu() {
+    # Another call may have done it while we waited.
+    command -v qemu-system-x86_64 >/dev/null && return
+    if command -v brew >/dev/null; then
+        say "QEMU is missing: installing it with brew"
+        brew install qemu >&2
+    elif [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
+        how_to_install "it takes root to install it"
+    elif command -v apt-get >/dev/null; then
+        say "QEMU is missing: installing the package qemu-system-x86 with apt-get"
+        # A repository that does not answer need not be the one with QEMU.
+        as_root apt-get update -q >&2 || say "apt-get update failed; going on with what it knows"
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
+            -o DPkg::Lock::Timeout=300 qemu-system-x86 >&2
+    elif command -v dnf >/dev/null; then
+        say "QEMU is missing: installing the package qemu-system-x86-core with dnf"
+        as_root dnf install -qy qemu-system-x86-core >&2
+    elif command -v pacman >/dev/null; then
+        say "QEMU is missing: installing the package qemu-system-x86 with pacman"
+        as_root pacman -Sy --noconfirm --needed qemu-system-x86 >&2
+    else
+        how_to_install "no package manager that is known here"
+    fi
+    hash -r
+    command -v qemu-system-x86_64 >/dev/null || how_to_install "installing it did not help"
+}
+
+how_to_install() {
+    say "QEMU (qemu-system-x86_64) is missing, and $1. Install it by hand:"
+    cat >&2 <<'END'
+  Debian, Ubuntu:  sudo apt-get update && sudo apt-get install -y qemu-system-x86
+  Fedora:          sudo dnf install -y qemu-system-x86-core
+  Arch:            sudo pacman -S qemu-system-x86
+  macOS:           brew install qemu
+END
+    exit 1
+}
+
+need_loader() {
+    if [ -z "$loader" ]; then
+        loader=$here/target/loader/x86_64-unknown-linux-gnu/release/gopark-boot
+        loader_is_fresh || alone build_loader || exit 1
+    fi
+    [ -f "$loader" ] || die "--boot: there is no file $loader"
+}
+
+# The stamp is as old as the start of the last good build.
+loader_is_fresh() {
+    local stamp=$here/target/loader/.built
+    [ -f "$loader" ] && [ -f "$stamp" ] && [ -z "$(
+        cd "$here" && find boot Cargo.toml Cargo.lock .cargo -newer "$stamp" -print 2>/dev/null | head -n 1
+    )" ]
+}
+
+# The loader is built by the repository's own settings, whatever cargo command runs around us.
+build_loader() {
+    loader_is_fresh && return
+    local stamp=$here/target/loader/.built name
+    for name in $(compgen -e); do
+        case $name in
+        CARGO_HOME | CARGO_HTTP_* | CARGO_NET_* | CARGO_REGISTR* | CARGO_SOURCE_* | CARGO_TERM_*) ;;
+        CARGO_* | RUSTFLAGS | RUSTC_WORKSPACE_WRAPPER | MAKEFLAGS) unset "$name" ;;
+        esac
+    done
+    touch "$stamp.new"
+    (cd "$here" && "${CARGO:-cargo}" build -q --release -p gopark-boot --target-dir target/loader >&2) ||
+        die "the loader (boot/) does not build"
+    mv "$stamp.new" "$stamp"
+}
+
+# ---- the machine ------------------------------------------------------------
+
+# Kernels start in the top 2 GiB of the address space, no program of this computer does. An ELF file
+# has its entry point in the 8 bytes from 24 on, least significant first.
+is_kernel() {
+    local bytes
+    bytes=$(od -An -v -tx1 -N32 "$1" 2>/dev/null | tr -d ' \n')
+    [[ $bytes == 7f454c46* && ${bytes:54:2} == [89a-f]* && ${bytes:56:8} == ffffffff ]]
+}
+
+machine_command() {
+    local line=$append
+    case " $line ${words[*]-} " in
+    *' console='*) ;;
+    *) line="console=$console $line" ;;
+    esac
+    ((${#words[@]} == 0)) || line="$line ${words[*]}"
+    # Without blanks at either end or in a row; nothing else changes.
+    line=$(printf '%s' "$line" | tr -s ' ' | sed 's/^ //; s/ $//')
+    command=("$qemu" -M "$machine" -accel "$accel" -cpu max -m "$memory" -smp "$cores"
+        -nodefaults -no-user-config -display none -no-reboot
+        -device "isa-debug-exit,iobase=0xf4,iosize=4"
+        -kernel "$loader" -initrd "$kernel" -append "$line")
+    if [ -t 0 ]; then
+        command+=(-serial mon:stdio)
+    else
+        command+=(-monitor none -serial stdio)
+    fi
+    # The guest's clock, too, follows the counted instructions.
+    [ -z "$icount" ] || command+=(-icount "$icount" -rtc "clock=vm")
+    [ -z "$gdb" ] || command+=(-gdb "tcp:127.0.0.1:$gdb" -S)
+    ((${#extra[@]} == 0)) || command+=("${extra[@]}")
+    guard_command
+}
+
+# QEMU must end at its time, and with us even if we are killed without notice.
+guard_command() {
+    if ((limit > 0)); then
+        local timeout
+        timeout=$(command -v timeout || command -v gtimeout) ||
+            die "--timeout needs the program \`timeout\` (macOS: brew install coreutils); --timeout 0 does without"
+        command=("$timeout" --foreground --kill-after=2 "$limit" "${command[@]}")
+    fi
+    if command -v setpriv >/dev/null; then
+        command=(setpriv --pdeathsig TERM "${command[@]}")
+    fi
+}
+
+child='' signal='' terminal=''
+
+start_machine() {
+    # QEMU makes its standard output non-blocking, and leaves it so; it gets one of its own, where that can be
+    # had, so that whoever shares ours does not notice.
+    local out=/dev/stdout
+    [ ! -t 0 ] && { [ -t 1 ] || [ -p /dev/stdout ]; } && { : >>"$out"; } 2>/dev/null || out=''
+    if [ -n "$out" ]; then
+        "${command[@]}" <&0 >>"$out" &
+    else
+        "${command[@]}" <&0 &
+    fi
+    child=$!
+}
+
+on_signal() {
+    signal=$1
+    stop_machine
+}
+
+# Asks first, so that QEMU can put the terminal right.
+stop_machine() {
+    local left=20
+    [ -n "$child" ] && kill -TERM "$child" 2>/dev/null || return
+    while kill -0 "$child" 2>/dev/null && ((left-- > 0)); do
+        sleep 0.1
+    done
+    kill -KILL "$child" 2>/dev/null
+}
+
+clean_up() {
+    trap '' INT TERM HUP QUIT
+    stop_machine
+    [ -z "$terminal" ] || stty "$terminal" 2>/dev/null
+}
+
+# Boots; sets `status` to QEMU's, and `remark` to what the shell says if a signal ended it: the status
+# alone is the same for a program that ends with code 4 and for a machine killed by signal 9.
+run_machine() {
+    local file
+    [ ! -t 0 ] || terminal=$(stty -g)
+    trap clean_up EXIT
+    trap 'on_signal 1' HUP
+    trap 'on_signal 2' INT
+    trap 'on_signal 3' QUIT
+    trap 'on_signal 15' TERM
+    start_machine
+    file=$(mktemp) && exec 7>"$file" 8<"$file" && rm "$file" || exec 7>/dev/null 8</dev/null
+    # A signal for us ends the waiting, not the machine.
+    while :; do
+        wait "$child" 2>&7
+        status=$?
+        kill -0 "$child" 2>/dev/null || break
+    done
+    child=''
+    exec 7>&-
+    remark=$(cat <&8)
+}
+
+# Says in one line how it ended, and ends likewise.
+judge() {
+    local name
+    if [ -n "$signal" ]; then
+        say "killed by signal $signal"
+        exit $((128 + signal))
+    elif ((limit > 0 && status == 124)); then
+        say "time-out: the machine was ended after $limit s"
+        exit 124
+    elif ((status > 128)) && [ -n "$remark" ]; then
+        name=$(kill -l $((status - 128)) 2>/dev/null)
+        say "QEMU was killed by signal $((status - 128))${name:+ (SIG${name#SIG})}"
+        exit "$status"
+    fi
+    # QEMU ends with twice the value that the guest wrote, plus one.
+    case $status in
+    33) exit 0 ;;
+    35) crash "a panic in main" ;;
+    37) crash "a deadlock: all goroutines are asleep" ;;
+    39) crash "a fatal error" ;;
+    41) crash "a CPU exception" ;;
+    43) say "the loader refused the kernel" && exit 3 ;;
+    45) crash "a core was stuck" ;;
+    47) crash "out of memory" ;;
+    0) say "the machine reset or went off without a word from the guest (a triple fault, or QEMU was told to quit)" && exit 4 ;;
+    1) say "QEMU did not start the machine" && exit 1 ;;
+    esac
+    if ((status > 129 && status % 2 == 1)); then
+        say "the program ended with exit code $(((status - 129) / 2))"
+        exit $(((status - 129) / 2))
+    fi
+    crash "it ended with QEMU's status $status, which has no meaning"
+}
+
+crash() {
+    say "the guest failed: $1"
+    exit 2
+}
+
+defaults
+read_settings "$@"
+if [ -n "$only_loader" ]; then
+    check_settings
+    need_qemu
+    need_loader
+    echo "$loader"
+    exit 0
+fi
+[ -n "$kernel" ] || die "which kernel? usage: run-qemu.sh [SETTING...] KERNEL [WORD...]; see --help"
+if [ -n "$runner" ] && ! is_kernel "$kernel"; then
+    exec "$kernel" ${words[@]+"${words[@]}"}
+fi
+[ -f "$kernel" ] && [ -r "$kernel" ] || die "there is no file $kernel"
+check_settings
+need_qemu
+need_loader
+machine_command
+if [ -t 0 ]; then
+    say "Ctrl-A X ends QEMU, Ctrl-A C shows its monitor, Ctrl-A H helps"
+fi
+[ -z "$gdb" ] || say "waiting for: gdb $kernel -ex 'target remote 127.0.0.1:$gdb'"
+run_machine
+judge
