@@ -3,6 +3,8 @@
 //! A [`GList`] needs no memory of its own: each G has one link, and is in one list at most (ONE-RIGHT). The global
 //! queue holds what found no room in a ring, what was preempted, and what yielded to everybody.
 //!
+//! A list that still holds Gs must not be dropped, as a `Runnable` must not.
+//!
 //! *Locks.* A `GList` belongs to its owner; the global queue is guarded by the scheduler's lock.
 
 use crate::{g::GRef, machine::Machine, token::Runnable};
@@ -65,7 +67,7 @@ impl<K: Machine> GList<K> {
             self.tail = other.tail;
         }
         self.len += other.len;
-        *other = Self::new();
+        (other.head, other.tail, other.len) = (None, None, 0);
     }
 
     /// Cuts the first `n` off.
@@ -83,6 +85,19 @@ impl<K: Machine> GList<K> {
     pub fn iter(&self) -> impl Iterator<Item = GRef<K>> + '_ {
         core::iter::successors(self.head, |g| g.link()).take(self.len)
     }
+}
+
+impl<K: Machine> Drop for GList<K> {
+    fn drop(&mut self) {
+        if let Some(g) = self.head {
+            lost(g.id(), self.len);
+        }
+    }
+}
+
+#[cold]
+fn lost(first: u64, len: usize) -> ! {
+    panic!("a list of {len} runnable goroutines was lost, the first of them {first}");
 }
 
 impl<K: Machine> Default for GList<K> {

@@ -222,7 +222,8 @@ impl<K: Machine> Scheduler<K> {
         loop {
             let woken = m.wake.take();
             if woken & WakeWord::NOTIFIED != 0 {
-                return m.take_nextp();
+                let Some(p) = m.take_nextp() else { panic!("M{} was notified without a P", m.id) };
+                return Some(p);
             }
             if self.events_due()
                 && let Some(p) = self.reacquire(m)

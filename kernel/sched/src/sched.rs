@@ -208,6 +208,9 @@ impl<K: Machine> Scheduler<K> {
 
 impl<K: Machine> Drop for Scheduler<K> {
     fn drop(&mut self) {
+        while let Some(g) = self.lock().globq.pop_front() {
+            let _ = g.into_raw(); // its memory ends below, with that of all others
+        }
         let mut next = GRef::from_ptr(self.allgs.load(Ordering::Acquire));
         while let Some(g) = next {
             next = GRef::from_ptr(g.all_next.load(Ordering::Acquire));

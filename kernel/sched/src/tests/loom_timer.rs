@@ -71,6 +71,33 @@ fn keeper_against_fired_timer() {
     });
 }
 
+/// The keeper gets a P and a G while a timer is added that its word covered: its tick comes for it.
+#[test]
+fn keeper_gets_busy_against_timer() {
+    model(|| {
+        let (s, p) = one_runs(&[100]);
+        assert_eq!(s.watch_timers(&s.ms[1]), Some(100));
+        fire(&s, &p, 100);
+        s.machine.arm(0, u64::MAX);
+        let keeper = loom::thread::spawn({
+            let s = s.clone();
+            move || {
+                let p = seize(&s, 1);
+                p.begin_slice(u64::MAX);
+                s.leave_keeper(&s.ms[1]);
+                let tick = s.tick_deadline(&Cx::on(&s, &s.ms[1], &p), 100);
+                let _ = p.into_raw();
+                tick
+            }
+        });
+        add(&s, &p, 500);
+        let tick = keeper.join().unwrap();
+        let armed = s.machine.armed(0);
+        assert!(tick <= 500 || armed <= 500, "ticks at {armed} and {tick}");
+        let _ = p.into_raw();
+    });
+}
+
 /// The keeper finds nothing left to watch and leaves, while a timer is added.
 #[test]
 fn keeper_leaves_against_timer() {

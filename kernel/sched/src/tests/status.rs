@@ -68,6 +68,15 @@ fn a_lost_parked_is_fatal() {
 }
 
 #[test]
+#[should_panic(expected = "a list of 2 runnable goroutines was lost, the first of them 1")]
+fn a_lost_list_is_fatal() {
+    let gs = Gs::new(2);
+    let mut list = crate::globq::GList::new();
+    list.push_back(gs.runnable(1));
+    list.push_back(gs.runnable(2));
+}
+
+#[test]
 #[should_panic(expected = "Runnable -> Running, but it is Running")]
 fn a_g_that_runs_cannot_start() {
     let gs = Gs::new(1);

@@ -214,6 +214,14 @@ fn one_core() {
     }
 }
 
+/// The largest machine: most of it idles, spins and steals.
+#[test]
+fn sixty_four_cores() {
+    for seed in 401..=400 + SIZE.0.div_ceil(5) {
+        run(seed, if cfg!(miri) { 6 } else { 64 }, if cfg!(miri) { 6 } else { 64 }, SIZE.1, SIZE.2);
+    }
+}
+
 #[test]
 fn more_cores_than_ps() {
     for seed in 301..=300 + SIZE.0 {
