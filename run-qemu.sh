@@ -312,7 +312,7 @@ guard_command() {
     fi
 }
 
-child='' signal='' terminal=''
+child='' signal='' terminal='' since=0
 
 start_machine() {
     # QEMU makes its standard output non-blocking, and leaves it so; it gets one of its own, where that can be
@@ -358,6 +358,7 @@ run_machine() {
     trap 'on_signal 2' INT
     trap 'on_signal 3' QUIT
     trap 'on_signal 15' TERM
+    since=$SECONDS
     start_machine
     file=$(mktemp) && exec 7>"$file" 8<"$file" && rm "$file" || exec 7>/dev/null 8</dev/null
     # A signal for us ends the waiting, not the machine.
@@ -377,7 +378,7 @@ judge() {
     if [ -n "$signal" ]; then
         say "killed by signal $signal"
         exit $((128 + signal))
-    elif ((limit > 0 && status == 124)); then
+    elif ((limit > 0 && SECONDS - since >= limit && (status == 124 || status == 137))); then
         say "time-out: the machine was ended after $limit s"
         exit 124
     elif ((status > 128)) && [ -n "$remark" ]; then
