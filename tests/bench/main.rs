@@ -133,7 +133,7 @@ fn measure(row: &Row) -> Result<Figure, String> {
         settings: ["--icount", "shift=0,sleep=off", "--machine", row.machine].map(String::from).to_vec(),
         limit: Duration::from_secs(180),
     };
-    let ending = boot.run(Script::new(&[], &[]))?;
+    let ending = boot.run(Script::new(&[]))?;
     let found = figures::figures(&ending.console).into_iter().find(|figure| figure.name == row.name);
     match found {
         Some(figure) if ending.status == Some(0) => Ok(figure),

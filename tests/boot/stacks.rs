@@ -2,7 +2,7 @@
 
 use gopark_tests::{
     kernel,
-    trial::{Trial, status, trial},
+    trial::{Trial, trial},
 };
 
 pub fn rows() -> Vec<Trial> {
@@ -14,7 +14,7 @@ pub fn rows() -> Vec<Trial> {
             .expect("recurse")
             .expect("main goes on"),
         trial(kernel!("stack_overflow_main"))
-            .status(status::CRASH)
+            .crash("a panic in main")
             .expect("byte limit")
             .expect("fatal error: stack overflow")
             .expect("recurse"),

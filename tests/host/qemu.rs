@@ -255,7 +255,7 @@ mod tests {
     /// Runs a shell in place of a machine, under the same machinery.
     fn shell(text: &str, steps: &[Step], limit: Duration) -> (Option<ExitStatus>, Script) {
         let words = ["sh".to_string(), "-c".into(), text.into()];
-        let mut script = Script::new(steps, &[]);
+        let mut script = Script::new(steps);
         let mut child = boot("").start(&words, script.wants_to_type()).unwrap();
         let status = play(&mut child, &mut script, Instant::now() + limit);
         let _ = child.wait();

@@ -21,6 +21,7 @@ pub enum Step {
 #[derive(Clone, Debug)]
 pub struct Script {
     todo: VecDeque<Step>,
+    anywhere: Vec<String>,
     forbidden: Vec<String>,
     console: Vec<u8>,
     /// The end of the last text that was matched.
@@ -33,15 +34,26 @@ pub struct Script {
 pub const MOST_CONSOLE_BYTES: usize = 8 << 20;
 
 impl Script {
-    /// A script that goes through `steps` and wants to see none of the `forbidden` texts.
-    pub fn new(steps: &[Step], forbidden: &[String]) -> Self {
+    /// A script that goes through `steps`.
+    pub fn new(steps: &[Step]) -> Self {
         Self {
             todo: steps.iter().cloned().collect(),
-            forbidden: forbidden.to_vec(),
+            anywhere: Vec::new(),
+            forbidden: Vec::new(),
             console: Vec::new(),
             cursor: 0,
             scanned: 0,
         }
+    }
+
+    /// Texts that must be there in the end, in whatever order.
+    pub fn anywhere(self, texts: &[String]) -> Self {
+        Self { anywhere: texts.to_vec(), ..self }
+    }
+
+    /// Texts that must never be there.
+    pub fn forbid(self, texts: &[String]) -> Self {
+        Self { forbidden: texts.to_vec(), ..self }
     }
 
     /// Takes what the console printed and returns what to type now.
@@ -99,10 +111,12 @@ impl Script {
             };
             let _ = writeln!(out, "missing on the console: {text:?}{elsewhere}");
         }
-        for text in &self.forbidden {
-            if find_from(&self.console, 0, text.as_bytes()).is_some() {
-                let _ = writeln!(out, "must not be on the console: {text:?}");
-            }
+        let has = |text: &&String| find_from(&self.console, 0, text.as_bytes()).is_some();
+        for text in self.anywhere.iter().filter(|text| !has(text)) {
+            let _ = writeln!(out, "missing on the console: {text:?}");
+        }
+        for text in self.forbidden.iter().filter(has) {
+            let _ = writeln!(out, "must not be on the console: {text:?}");
         }
         out
     }
@@ -130,7 +144,7 @@ mod tests {
     }
 
     fn script(steps: &[Step]) -> Script {
-        Script::new(steps, &[])
+        Script::new(steps)
     }
 
     #[test]
@@ -202,9 +216,16 @@ mod tests {
 
     #[test]
     fn forbidden_texts_are_named() {
-        let mut s = Script::new(&[expect("done")], &["panic".into()]);
+        let mut s = script(&[expect("done")]).forbid(&["panic".into()]);
         s.feed(b"done, after a panic");
         assert_eq!(s.complaints(), "must not be on the console: \"panic\"\n");
+    }
+
+    #[test]
+    fn texts_without_an_order_are_looked_for_everywhere() {
+        let mut s = script(&[expect("end")]).anywhere(&["b".into(), "a".into(), "x".into()]);
+        s.feed(b"a b end");
+        assert_eq!(s.complaints(), "missing on the console: \"x\"\n");
     }
 
     #[test]

@@ -43,8 +43,10 @@ pub struct Trial {
     append: &'static str,
     settings: Vec<String>,
     steps: Vec<Step>,
+    anywhere: Vec<String>,
     forbidden: Vec<String>,
     status: i32,
+    remark: &'static str,
     limit: Duration,
     check: Option<Check>,
     ignored: bool,
@@ -60,8 +62,10 @@ pub fn trial(kernel: Kernel) -> Trial {
         append: "",
         settings: Vec::new(),
         steps: Vec::new(),
+        anywhere: Vec::new(),
         forbidden: Vec::new(),
         status: status::SUCCESS,
+        remark: "",
         limit: Duration::from_secs(60),
         check: None,
         ignored: false,
@@ -107,6 +111,12 @@ impl Trial {
         self
     }
 
+    /// This text must be there in the end, before or behind others.
+    pub fn anywhere(mut self, text: &str) -> Self {
+        self.anywhere.push(text.into());
+        self
+    }
+
     /// This text must never appear.
     pub fn forbid(mut self, text: &str) -> Self {
         self.forbidden.push(text.into());
@@ -116,6 +126,11 @@ impl Trial {
     /// `run-qemu.sh` must end with this status: see [`status`].
     pub fn status(self, status: i32) -> Self {
         Self { status, ..self }
+    }
+
+    /// The guest must crash, and `run-qemu.sh` name the cause in these words.
+    pub fn crash(self, remark: &'static str) -> Self {
+        Self { status: status::CRASH, remark, ..self }
     }
 
     /// The time limit in seconds.
@@ -153,7 +168,7 @@ impl Trial {
     pub fn on(&self, cores: u32) -> Result<(), String> {
         for round in 1..=repeat(env::var("GOPARK_REPEAT").ok().as_deref())? {
             let boot = self.boot(cores);
-            let ending = boot.run(Script::new(&self.steps, &self.forbidden))?;
+            let ending = boot.run(Script::new(&self.steps).anywhere(&self.anywhere).forbid(&self.forbidden))?;
             self.judge(&ending, cores).map_err(|why| self.report(&why, round, cores, &boot, &ending))?;
         }
         Ok(())
@@ -178,6 +193,9 @@ impl Trial {
             None => {
                 _ = writeln!(why, "ended by us: not done within {} s, or a console that ran away", self.limit.as_secs())
             }
+        }
+        if !ending.remarks.contains(self.remark) {
+            let _ = writeln!(why, "run-qemu.sh does not say {:?}", self.remark);
         }
         if let Some(Err(error)) = self.check.map(|check| check(&ending.console, cores)) {
             let _ = writeln!(why, "{error}");
@@ -241,8 +259,10 @@ mod tests {
 
     #[test]
     fn a_crash_that_was_asked_for_is_right() {
-        let row = trial(KERNEL).status(status::CRASH);
-        assert_eq!(row.judge(&ending(Some(2), "", ""), 1), Ok(()));
+        let row = trial(KERNEL).crash("a deadlock");
+        let deadlock = Ending { remarks: "the guest failed: a deadlock".into(), ..ending(Some(2), "", "") };
+        assert_eq!(row.judge(&deadlock, 1), Ok(()));
+        assert!(row.judge(&ending(Some(2), "", ""), 1).unwrap_err().contains("does not say \"a deadlock\""));
         assert!(row.judge(&ending(Some(0), "", ""), 1).is_err());
     }
 
