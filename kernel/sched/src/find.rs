@@ -1,6 +1,6 @@
 //! `find_runnable`: where the next G comes from, in Go's order.
 //!
-//! 1. timers that are due on this P
+//! 1. timers that are due on this P; interrupts' poll list, if a tick found that nobody came to look at it for long
 //! 2. every 61st slice: one G from the global queue, so that two Gs which wake each other cannot starve it
 //! 3. `runnext`, then the local ring
 //! 4. the global queue: a fair share of it, moved to the local ring
@@ -12,8 +12,7 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    cx::Cx, m::M, machine::Machine, p::OwnedP, runq::CAPACITY, sched::Scheduler, sync::Ordering,
-    token::Runnable,
+    cx::Cx, m::M, machine::Machine, p::OwnedP, runq::CAPACITY, sched::Scheduler, sync::Ordering, token::Runnable,
 };
 
 /// Every so many slices the global queue comes first.
@@ -58,6 +57,9 @@ impl<K: Machine> Scheduler<K> {
     #[inline]
     fn find_near(&self, cx: &Cx<'_, K>, now: u64) -> Option<(Runnable<K>, bool)> {
         self.check_timers(cx, &cx.p.timers, now);
+        if self.poll.take_overdue() {
+            self.check_poll(cx);
+        }
         if cx.p.schedtick().is_multiple_of(GLOBAL_EVERY)
             && self.globq_len.load(Ordering::Relaxed) != 0
             && let Some(g) = self.globq_get(|_| 1).pop_front()

@@ -172,12 +172,7 @@ impl<K: Machine> G<K> {
     /// The one way from a state to another. Release and acquire: the next owner sees what the last one wrote.
     #[inline]
     pub(crate) fn transition(&self, from: Status, to: Status) {
-        let swap = self.status.compare_exchange(
-            from as u32,
-            to as u32,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
+        let swap = self.status.compare_exchange(from as u32, to as u32, Ordering::AcqRel, Ordering::Acquire);
         if let Err(found) = swap {
             self.bad_transition(from, to, found);
         }

@@ -245,9 +245,7 @@ impl<K: Machine> Scheduler<K> {
     }
 
     fn work_visible(&self) -> bool {
-        self.globq_len.load(Ordering::Relaxed) != 0
-            || self.ps.iter().any(|p| !p.runq.is_empty())
-            || self.events_due()
+        self.globq_len.load(Ordering::Relaxed) != 0 || self.ps.iter().any(|p| !p.runq.is_empty()) || self.events_due()
     }
 
     /// Takes an idle P and leaves the idle set, spinning. `None`: no P is idle, or somebody brings us one.

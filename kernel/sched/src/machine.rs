@@ -5,12 +5,7 @@
 //!
 //! *Context.* All methods are called on g0 or under the machine's preemption guard, unless they say otherwise.
 
-use crate::{
-    cx::Cx,
-    g::G,
-    idle::WakeWord,
-    token::Parked,
-};
+use crate::{cx::Cx, g::G, idle::WakeWord, token::Parked};
 
 /// What the scheduler needs of the machine that it runs on.
 pub trait Machine: Sized + 'static {
@@ -81,9 +76,11 @@ pub enum Stop<K: Machine> {
 /// Returning the right means "do not wait after all": the G goes on at once. So a waker that came in between
 /// is neither lost nor does it find a G that still runs.
 pub struct Commit<K: Machine> {
-    run: unsafe fn(*mut (), &Cx<'_, K>, Parked<K>) -> Option<Parked<K>>,
+    run: Thunk<K>,
     arg: *mut (),
 }
+
+type Thunk<K> = unsafe fn(*mut (), &Cx<'_, K>, Parked<K>) -> Option<Parked<K>>;
 
 impl<K: Machine> Commit<K> {
     /// A commit that calls the closure in `slot`.
@@ -95,11 +92,7 @@ impl<K: Machine> Commit<K> {
     where
         F: FnOnce(&Cx<'_, K>, Parked<K>) -> Option<Parked<K>>,
     {
-        unsafe fn thunk<K: Machine, F>(
-            arg: *mut (),
-            cx: &Cx<'_, K>,
-            parked: Parked<K>,
-        ) -> Option<Parked<K>>
+        unsafe fn thunk<K: Machine, F>(arg: *mut (), cx: &Cx<'_, K>, parked: Parked<K>) -> Option<Parked<K>>
         where
             F: FnOnce(&Cx<'_, K>, Parked<K>) -> Option<Parked<K>>,
         {
@@ -171,4 +164,3 @@ impl WaitReason {
         Self::ALL.get(v as usize).map_or(Self::None, |entry| entry.0)
     }
 }
-

@@ -196,11 +196,7 @@ impl<K: Machine> Scheduler<K> {
     pub(crate) fn globq_get(&self, n: impl FnOnce(usize) -> usize) -> GList<K> {
         let mut inner = self.lock();
         let n = n(inner.globq.len());
-        let batch = if n == inner.globq.len() {
-            core::mem::take(&mut inner.globq)
-        } else {
-            inner.globq.split_front(n)
-        };
+        let batch = if n == inner.globq.len() { core::mem::take(&mut inner.globq) } else { inner.globq.split_front(n) };
         self.globq_len.store(inner.globq.len(), Ordering::Relaxed);
         batch
     }

@@ -8,7 +8,11 @@
 use alloc::boxed::Box;
 
 use crate::{
-    cx::Cx, machine::Machine, p::{P, bump}, sched::Scheduler, token::Runnable,
+    cx::Cx,
+    machine::Machine,
+    p::{P, bump},
+    sched::Scheduler,
+    token::Runnable,
 };
 
 const PASSES: usize = 4;

@@ -25,15 +25,11 @@ impl<K: Machine> Scheduler<K> {
             self.event_for_idle(m);
             return None;
         };
-        if self.next_timer() <= now || self.poll.pending() {
+        if self.poll.mark_overdue() || self.next_timer() <= now {
             self.event_for_idle(m);
         }
         let preempt = now >= cx.p.slice_end();
-        let next = if preempt {
-            now + self.config.slice
-        } else {
-            self.tick_deadline(cx, now).max(now + 1)
-        };
+        let next = if preempt { now + self.config.slice } else { self.tick_deadline(cx, now).max(now + 1) };
         Some(Tick { preempt, next })
     }
 

@@ -20,8 +20,7 @@ use loom::sync::{Condvar, Mutex};
 use std::sync::{Condvar, Mutex};
 
 use crate::{
-    Commit, Config, Cx, Deadlock, G, Machine, Parked, Runnable, Scheduler, Stop, WaitReason,
-    idle::WakeWord,
+    Commit, Config, Cx, Deadlock, G, Machine, Parked, PollDesc, Runnable, Scheduler, Stop, WaitReason, idle::WakeWord,
     p::OwnedP,
 };
 
@@ -302,6 +301,16 @@ pub fn seize(s: &Scheduler<Fake>, m: usize) -> OwnedP<Fake> {
     let p = s.take_idle_p(&mut s.lock()).expect("a P is idle");
     p.set_m(Some(m));
     p
+}
+
+/// A poll descriptor, which lives for ever as all do; kept where Miri finds it.
+pub fn desc(console: bool) -> &'static PollDesc<Fake> {
+    let desc = Box::leak(Box::new(PollDesc::new(console)));
+    static ALL: std::sync::Mutex<Vec<&'static PollDesc<Fake>>> = std::sync::Mutex::new(Vec::new());
+    if cfg!(miri) {
+        ALL.lock().unwrap().push(desc);
+    }
+    desc
 }
 
 /// A new G, begun, and not queued.

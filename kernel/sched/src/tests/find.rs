@@ -1,9 +1,7 @@
 //! `find_runnable`: each source alone, and each before the next.
 
-use std::boxed::Box;
-
 use super::fake::{self, Fake, forget, new_g, seize};
-use crate::{Cx, PollDesc, Scheduler, p::OwnedP};
+use crate::{Cx, Scheduler, p::OwnedP};
 
 /// The sources, in Go's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +18,7 @@ enum Source {
 }
 use Source::*;
 
-const ORDER: [Source; 9] =
-    [Timer, EveryTick61, RunNext, Ring, Global, Poll, OtherTimer, OtherRing, OtherRunNext];
+const ORDER: [Source; 9] = [Timer, EveryTick61, RunNext, Ring, Global, Poll, OtherTimer, OtherRing, OtherRunNext];
 
 struct Bench {
     s: Scheduler<Fake>,
@@ -84,7 +81,7 @@ impl Bench {
                 id
             }
             Poll => {
-                let desc: &'static PollDesc<Fake> = Box::leak(PollDesc::new(false).into());
+                let desc = fake::desc(false);
                 let parked = fake::parked(&cx);
                 let id = parked.g().id();
                 assert!(s.poll_wait(desc, parked).is_none());

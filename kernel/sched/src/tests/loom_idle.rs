@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::fake::{self, Fake, model, new_g, seize};
 use crate::{
-    Cx, PollDesc, Scheduler,
+    Cx, Scheduler,
     idle::WakeWord,
     p::OwnedP,
     sync::{Ordering, fence},
@@ -115,7 +115,7 @@ fn event_against_idling() {
         model(move || {
             let s = going_down(2);
             let (_p0, p1) = (seize(&s, 0), seize(&s, 1));
-            let desc: &'static PollDesc<Fake> = std::boxed::Box::leak(PollDesc::new(false).into());
+            let desc = fake::desc(false);
             let stopping = loom::thread::spawn({
                 let s = s.clone();
                 move || stop(&s, 1, p1)
@@ -135,7 +135,7 @@ fn event_against_reacquire() {
         let s = going_down(2);
         let _p0 = seize(&s, 0);
         s.idle_ms.insert(1);
-        let desc: &'static PollDesc<Fake> = std::boxed::Box::leak(PollDesc::new(false).into());
+        let desc = fake::desc(false);
         let in_and_out = loom::thread::spawn({
             let s = s.clone();
             move || s.reacquire(&s.ms[1]).map_or(Left::Asleep, |p| stop(&s, 1, p))
@@ -168,7 +168,7 @@ fn halt_against_two_wakers() {
 fn deadlock_check_against_event() {
     model(|| {
         let s = Arc::new(fake::scheduler(2));
-        let desc: &'static PollDesc<Fake> = std::boxed::Box::leak(PollDesc::new(false).into());
+        let desc = fake::desc(false);
         let p = seize(&s, 1);
         let cx = Cx::on(&s, &s.ms[1], &p);
         assert!(s.poll_wait(desc, fake::parked(&cx)).is_none());

@@ -5,7 +5,12 @@ use std::{boxed::Box, sync::Arc};
 use loom::sync::Mutex;
 
 use super::fake::{self, Fake, FakeG, Step, model, seize, spawn_with};
-use crate::{Cx, Parked, Scheduler, find::Found, p::OwnedP, sync::{AtomicUsize, Ordering}};
+use crate::{
+    Cx, Parked, Scheduler,
+    find::Found,
+    p::OwnedP,
+    sync::{AtomicUsize, Ordering},
+};
 
 /// A semaphore as a scheduler's user would build it: permits, or one waiter.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 //!
 //! `data` stands for a device's ring: written before the fire, looked at after each wait.
 
-use std::{boxed::Box, sync::Arc};
+use std::sync::Arc;
 
 use super::fake::{self, Fake, model, seize};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 type Desc = &'static PollDesc<Fake>;
 
 fn desc() -> Desc {
-    Box::leak(Box::new(PollDesc::new(false)))
+    fake::desc(false)
 }
 
 fn check_poll(s: &Scheduler<Fake>, m: usize) {

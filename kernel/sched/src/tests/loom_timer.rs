@@ -3,7 +3,11 @@
 use std::{sync::Arc, vec::Vec};
 
 use super::fake::{self, Fake, model, seize};
-use crate::{Cx, Machine, Scheduler, p::OwnedP, sync::{Ordering, fence}};
+use crate::{
+    Cx, Machine, Scheduler,
+    p::OwnedP,
+    sync::{Ordering, fence},
+};
 
 type Sched = Arc<Scheduler<Fake>>;
 
@@ -65,10 +69,14 @@ fn keeper_against_earlier_timer() {
 /// The timer that the keeper announced fires elsewhere, and a later one is added (KEEPER-WORD).
 #[test]
 fn keeper_against_fired_timer() {
-    keeper_against(&[100, 1_000], |_, _| {}, |s, p| {
-        fire(s, p, 100);
-        add(s, p, 500);
-    });
+    keeper_against(
+        &[100, 1_000],
+        |_, _| {},
+        |s, p| {
+            fire(s, p, 100);
+            add(s, p, 500);
+        },
+    );
 }
 
 /// The keeper gets a P and a G while a timer is added that its word covered: its tick comes for it.

@@ -1,12 +1,10 @@
 //! Poll descriptors: what fires before, during and after a wait.
 
-use std::boxed::Box;
-
 use super::fake::{self, Fake, forget, seize};
 use crate::{Cx, PollDesc};
 
 fn desc() -> &'static PollDesc<Fake> {
-    Box::leak(Box::new(PollDesc::new(false)))
+    fake::desc(false)
 }
 
 fn with_core(f: impl FnOnce(&Cx<'_, Fake>)) {

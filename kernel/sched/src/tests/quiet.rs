@@ -1,6 +1,6 @@
 //! The deadlock check: both kinds, and all that prevents them.
 
-use std::{boxed::Box, vec::Vec};
+use std::vec::Vec;
 
 use super::fake::{self, Fake, seize};
 use crate::{Cx, Deadlock, PollDesc, Scheduler};
@@ -25,7 +25,7 @@ fn sleep_all(s: &Scheduler<Fake>, p: crate::p::OwnedP<Fake>) {
 }
 
 fn wait_on_device(cx: &Cx<'_, Fake>, console: bool) -> &'static PollDesc<Fake> {
-    let desc = Box::leak(Box::new(PollDesc::new(console)));
+    let desc = fake::desc(console);
     assert!(cx.sched.poll_wait(desc, fake::parked(cx)).is_none());
     desc
 }
@@ -62,7 +62,7 @@ fn a_device_may_fire() {
 fn a_descriptor_has_fired() {
     let f = |cx: &Cx<'_, Fake>| {
         wait_for_ever(cx);
-        cx.sched.poll.fire(Box::leak(Box::new(PollDesc::new(false))));
+        cx.sched.poll.fire(fake::desc(false));
     };
     assert_eq!(reports(f), []);
 }

@@ -1,6 +1,10 @@
 //! Making goroutines: numbers, counts, and dead Gs that live again.
 
-use std::{collections::HashSet, sync::{Arc, atomic::Ordering}, vec::Vec};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+    vec::Vec,
+};
 
 use super::fake::{self, Fake, FakeG, seize};
 use crate::{Cx, Status, find::Found, p::OwnedP};

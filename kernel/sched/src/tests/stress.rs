@@ -38,7 +38,7 @@ struct Device {
 
 impl Default for Device {
     fn default() -> Self {
-        Self { desc: Box::leak(Box::new(PollDesc::new(false))), taken: AtomicBool::new(false) }
+        Self { desc: fake::desc(false), taken: AtomicBool::new(false) }
     }
 }
 
@@ -191,7 +191,7 @@ fn wait_for(s: &Sched, shared: &Shared, seed: u64, threads: Vec<thread::JoinHand
 }
 
 /// How many runs, goroutines at the start, and spawned later.
-const SIZE: (u64, u64, u64) = if cfg!(miri) { (1, 24, 8) } else { (30, 200, 2_000) };
+const SIZE: (u64, u64, u64) = if cfg!(miri) { (1, 20, 4) } else { (30, 200, 2_000) };
 
 #[test]
 fn four_cores() {
