@@ -23,7 +23,7 @@ use crate::{
     panic, raw_println,
     settings::{PanicMode, Settings},
     shutdown::{self, Termination},
-    symbols,
+    symbols, trace,
 };
 
 /// What this kernel asks of its loader.
@@ -163,7 +163,13 @@ fn run<T: Termination + 'static>(cores: usize, main: fn() -> T) -> ! {
     BOOT_CORE.online.store(true, Ordering::Release);
     open_console_input();
     sched.run_first(m, |cx| {
-        let main = move || -> () { shutdown::exit(main().report()) };
+        let main = move || -> () {
+            let settings = settings();
+            if settings.schedtrace.is_some() {
+                trace::set(settings.schedtrace, settings.scheddetail);
+            }
+            shutdown::exit(main().report())
+        };
         match Builder::new().spawn_on(cx, main, core::panic::Location::caller()) {
             Ok(handle) => drop(handle),
             Err(error) => panic!("main: {error}"),

@@ -4,7 +4,7 @@
 
 use gopark_sched::Deadlock;
 
-use crate::{arch::port::ExitCode, backtrace::Backtrace, panic, println, report};
+use crate::{arch::port::ExitCode, backtrace::Backtrace, console, panic, println, report};
 
 /// The scheduler found that nothing can wake anybody.
 pub(crate) fn report(kind: Deadlock) {
@@ -17,7 +17,8 @@ pub(crate) fn report(kind: Deadlock) {
         Deadlock::AllButConsole => {
             println!("\nall goroutines but the console's are asleep - deadlock!\n");
             println!("{}", report::AllGoroutines { but_running_here: true });
-            println!("Nothing but the console can wake anybody. `ps` lists them, `poweroff` ends the system.");
+            println!("Nothing but the console can wake anybody: `ps` lists them, `poweroff` ends the system.");
+            console::prompt_again();
         }
     }
 }

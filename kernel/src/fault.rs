@@ -74,7 +74,7 @@ fn page_fault(core: &Core, frame: &Frame) -> Then {
 /// The G has no stack left: it ends here, and g0 does what is left to do.
 fn overflow(frame: &Frame) -> Then {
     let Some(g) = current_g() else { fatal(frame) };
-    if g.id() == 1 || g.is_system() || panic::ABORT.load(Ordering::Relaxed) {
+    if g.id() == 1 || panic::ABORT.load(Ordering::Relaxed) {
         let limit = g.ext.window.get().size();
         panic::end(
             ExitCode::MAIN_PANIC,

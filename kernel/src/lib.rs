@@ -82,6 +82,7 @@ pub mod stack;
 pub mod symbols;
 pub mod sync;
 pub mod time;
+pub mod trace;
 mod waitq;
 
 pub use go::{Builder, JoinError, JoinHandle, go};

@@ -51,7 +51,6 @@ fn dying_goroutine() -> Option<GRef<Kernel>> {
     let alone = cpu::here().preempt_off.load(Ordering::Relaxed) == 0
         && !ABORT.load(Ordering::Relaxed)
         && g.id() != MAIN
-        && !g.is_system()
         && !g.panicked();
     alone.then_some(g)
 }

@@ -41,8 +41,8 @@ impl<K: Machine> Scheduler<K> {
         match (quiet && devices == 0 && goroutines != 0, consoles as u64) {
             (false, _) => None,
             (true, 0) => Some(Deadlock::Everything),
-            // Only the consoles' own goroutines are there: nobody is stuck.
-            (true, n) if goroutines <= n + 1 => None,
+            // The consoles belong to the system; for each, somebody may wait for its end. Nobody else is there: nobody is stuck.
+            (true, n) if goroutines <= n => None,
             (true, _) => Some(Deadlock::AllButConsole),
         }
     }

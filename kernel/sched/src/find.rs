@@ -50,6 +50,7 @@ impl<K: Machine> Scheduler<K> {
             p = self.stopm(m, p)?;
             p.set_m(Some(m.id));
             now = self.machine.now();
+            p.renew_slice(now + self.config.slice);
         }
     }
 

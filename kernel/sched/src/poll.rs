@@ -96,6 +96,8 @@ pub struct PollList<K: Machine> {
     head: AtomicPtr<PollDesc<K>>,
     waiters: AtomicUsize,
     console_waiters: AtomicUsize,
+    /// A tick found the list filled: Gs that never wait must not keep everybody from looking (Go's sysmon polls for that).
+    overdue: AtomicBool,
 }
 
 impl<K: Machine> PollList<K> {
@@ -104,7 +106,26 @@ impl<K: Machine> PollList<K> {
             head: AtomicPtr::new(core::ptr::null_mut()),
             waiters: AtomicUsize::new(0),
             console_waiters: AtomicUsize::new(0),
+            overdue: AtomicBool::new(false),
         }
+    }
+
+    /// From a tick: if something waits to be looked at, the next `find_runnable` shall do it first. Says whether.
+    pub(crate) fn mark_overdue(&self) -> bool {
+        let pending = self.pending();
+        if pending {
+            self.overdue.store(true, Ordering::Relaxed);
+        }
+        pending
+    }
+
+    #[inline]
+    pub(crate) fn take_overdue(&self) -> bool {
+        let overdue = self.overdue.load(Ordering::Relaxed);
+        if overdue {
+            self.overdue.store(false, Ordering::Relaxed);
+        }
+        overdue
     }
 
     /// Something happened on `desc`. For interrupt handlers: lock-free, takes nothing, readies nobody.

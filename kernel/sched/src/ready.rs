@@ -4,7 +4,11 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    cx::Cx, globq::GList, machine::Machine, sched::Scheduler, token::{Parked, Runnable},
+    cx::Cx,
+    globq::GList,
+    machine::Machine,
+    sched::Scheduler,
+    token::{Parked, Runnable},
 };
 
 impl<K: Machine> Scheduler<K> {
@@ -26,14 +30,16 @@ impl<K: Machine> Scheduler<K> {
         }
     }
 
-    /// Puts a batch into our queue, in order, and wakes a core for what we cannot run ourselves.
+    /// Puts a batch into our queue, in order, and wakes a core for what we cannot run ourselves. A goroutine of the system, which has
+    /// little to do and is waited for, runs next.
     #[doc(alias = "injectglist")]
     pub(crate) fn inject(&self, cx: &Cx<'_, K>, mut list: GList<K>) {
         if list.is_empty() {
             return;
         }
         while let Some(g) = list.pop_front() {
-            if let Some(mut batch) = cx.p.runq.put(g) {
+            let overflow = if g.g().is_system() { cx.p.runq.put_next(g) } else { cx.p.runq.put(g) };
+            if let Some(mut batch) = overflow {
                 self.globq_put(&mut batch);
             }
         }

@@ -33,7 +33,7 @@ pub enum Command {
     Spawn(u32),
     /// Start a goroutine that panics.
     KillMe,
-    /// Block every goroutine, this console too.
+    /// Start two goroutines that wait for each other.
     Deadlock,
     /// Clear the terminal.
     Clear,
@@ -82,7 +82,7 @@ pub const TABLE: &[Spec] = &[
     number("run hog", "start N goroutines that compute without a call", 1..=1_000, Command::Hog),
     number("spawn", "start N goroutines and wait for them", 1..=100_000, Command::Spawn),
     plain("kill-me", "start a goroutine that panics", Command::KillMe),
-    plain("deadlock", "block every goroutine, this console too", Command::Deadlock),
+    plain("deadlock", "start two goroutines that wait for each other for ever", Command::Deadlock),
     plain("clear", "clear the terminal", Command::Clear),
     plain("poweroff", "end the system", Command::Poweroff),
 ];
