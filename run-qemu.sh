@@ -1,312 +1,438 @@
 #!/usr/bin/env bash
-# Boots a gopark kernel in QEMU, and is cargo's runner. `run-qemu.sh --help` says how it is used.
+# Boots a kernel in QEMU and says how it ended; `--help` explains the settings.
 #
-# The kernel's own exit code leaves QEMU through the isa-debug-exit device: a guest that writes v makes QEMU exit with
-# 2v + 1. Only 33 (v = 16) is success; so a machine that resets itself, which QEMU ends with 0, counts as failed.
+# It is cargo's runner for the whole workspace (.cargo/config.toml), so it is given
+# host programs too: those it simply executes. Bash 3.2 and the usual small tools
+# suffice; where `flock` or `setpriv` are missing (macOS), concurrent first calls
+# rely on cargo's and the package manager's own locks, and a killed script (-9)
+# may leave its machine behind.
 set -u
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P) || exit 1
-target=x86_64-unknown-linux-gnu
-built=$here/target/loader
 
-help() {
-    cat <<'HELP'
-Boots a gopark kernel in QEMU.
-
-  run-qemu.sh [SETTING...] KERNEL [WORD...]   boot KERNEL ('' boots the loader alone);
-                                              WORDs go on its command line
-  run-qemu.sh --runner PROGRAM [ARGUMENT...]  cargo's runner: boots a kernel, and
-                                              executes any other program as it is
-  run-qemu.sh --loader                        build the loader, print its path
-  run-qemu.sh --help
-
-SETTING          in the environment
---cores N        GOPARK_SMP        number of cores (4)
---memory SIZE    GOPARK_MEM        memory: 256M, 2G, ... (1G)
---machine TYPE   GOPARK_MACHINE    q35, pc or microvm (q35)
---accel KIND     GOPARK_ACCEL      kvm, tcg, or auto: KVM where the CPU really has it,
-                                   which one trial boot must prove; else TCG (auto)
---append TEXT    GOPARK_APPEND     kernel command line, for instance
-                                   'gomaxprocs=2 schedtrace=1000'
---console MODE   GOPARK_CONSOLE    interactive or none: whether the kernel is told that
-                                   somebody sits at its serial line, or auto: if
-                                   standard input is a terminal (auto)
---timeout SEC    GOPARK_TIMEOUT    end the machine after that time; 0 is never
-                                   (0 at a terminal or with --gdb, else 300)
---icount SPEC    GOPARK_ICOUNT     count instructions instead of time: 'on', which is
-                                   shift=0,sleep=off, or as QEMU's -icount has it
---gdb PORT       GOPARK_GDB        wait for gdb on this TCP port of localhost
---qemu-arg ARG   GOPARK_QEMU_ARGS  one more word for QEMU; several are given one by
-                                   one, or separated by spaces in the environment
-                 GOPARK_QEMU       the QEMU to use (qemu-system-x86_64)
-                 GOPARK_LOADER     a loader to use as it is, instead of the one
-                                   in boot/, which is built when needed
-
-The kernel's serial line is standard input and output. At a terminal, Ctrl-C goes
-to the kernel; Ctrl-A X ends QEMU, Ctrl-A Ctrl-A types a Ctrl-A.
-
-Exit code: 0 if the kernel said success, and nothing else is; 1 to 63 if the
-program said so; 2 panic, deadlock, fatal error, CPU exception, stuck core or no
-memory; 3 the loader could not start the kernel; 4 QEMU ended without a word from the
-kernel; 64 wrong usage; 69 something is missing; 124 time limit; 128 + N signal N.
-HELP
-}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 1
 
 say() { printf 'run-qemu.sh: %s\n' "$*" >&2; }
-# fail STATUS WORDS: one line, and out.
-fail() {
-    local status=$1
-    shift
-    say "$@"
-    exit "$status"
-}
-wrong() { fail 64 "$* (see run-qemu.sh --help)"; }
-have() { command -v "$1" >/dev/null 2>&1; }
 
-# locked NAME COMMAND...: one at a time, for all who use this repository. Without flock, whoever comes second may fail.
-locked() {
-    local file=$built/$1.lock
-    shift
-    mkdir -p "$built" || fail 69 "cannot make $built"
-    if ! have flock; then
-        "$@"
-        return
-    fi
-    (
-        flock -w 900 9 || fail 69 "waited 15 minutes for another run-qemu.sh: $file"
-        "$@" 9>&-
-    ) 9>"$file"
+# Ends with 1: a fault of the call or of this computer. The guest's faults have other numbers.
+die() {
+    say "$*"
+    exit 1
 }
 
-# --- Settings -----------------------------------------------------------------------------------
+usage() {
+    cat <<'END'
+usage: run-qemu.sh [SETTING...] KERNEL [WORD...]     boot KERNEL with these words on its command line
+       run-qemu.sh [SETTING...] --loader             build the loader and print its path
 
-cores=${GOPARK_SMP:-4} memory=${GOPARK_MEM:-1G} machine=${GOPARK_MACHINE:-q35} accel=${GOPARK_ACCEL:-auto}
-append=${GOPARK_APPEND:-} console=${GOPARK_CONSOLE:-auto} limit=${GOPARK_TIMEOUT:-} icount=${GOPARK_ICOUNT:-}
-gdb=${GOPARK_GDB:-} qemu=${GOPARK_QEMU:-qemu-system-x86_64} loader=${GOPARK_LOADER:-}
-read -r -a extra <<<"${GOPARK_QEMU_ARGS:-}"
+With cargo: `cargo run -- WORD...`; settings are then given as environment variables.
 
-# Reads the settings; what follows them is left in `rest`.
-settings() {
+setting              variable           what it is
+--cores N            GOPARK_SMP         cores, 1 to 255 (default 4)
+--memory SIZE        GOPARK_MEM         memory, as 512M or 2G (default 1G)
+--accel WHICH        GOPARK_ACCEL       auto, kvm, tcg or hvf (default auto: KVM where this computer's
+                                        processor offers it for real, else TCG)
+--machine TYPE       GOPARK_MACHINE     q35, pc or microvm (default q35)
+--append TEXT        GOPARK_APPEND      more words for the kernel's command line
+--console WHO        GOPARK_CONSOLE     interactive or none (default: whether there is a terminal)
+--timeout SECONDS    GOPARK_TIMEOUT     end the machine after this time; 0: never
+                                        (default: 0 at a terminal, else 600)
+--icount HOW         GOPARK_ICOUNT      run by counted instructions, the same each time; "on" is
+                                        shift=0,sleep=off. TCG only
+--gdb PORT           GOPARK_GDB         wait for a debugger on this local TCP port
+--boot FILE          GOPARK_LOADER      use this loader (default: build boot/ when it changed)
+--qemu-arg WORD      GOPARK_QEMU_ARGS   one more word for QEMU itself; the variable may hold several
+--qemu FILE          GOPARK_QEMU        which QEMU (default: qemu-system-x86_64)
+--runner                                execute KERNEL if it is a program of this computer
+
+exit code
+  0    the guest said that it succeeded; nothing else ends with 0
+  1    this call is wrong, or QEMU cannot be had or does not start
+  2    the guest crashed: a panic, a deadlock, a fatal error, an exception, a stuck core, no memory
+  3    the loader refused the kernel
+  4    the machine reset or went off without a word, as after a triple fault
+  124  it took longer than --timeout
+  128+N  killed by signal N
+  N    the program in the guest ended with code N
+END
+}
+
+# ---- settings ---------------------------------------------------------------
+
+# A whole number within bounds: number NAME VALUE LEAST MOST
+number() {
+    case $2 in
+    '' | *[!0-9]* | ??????????*) die "$1: \"$2\" is no whole number from $3 to $4" ;;
+    esac
+    ((10#$2 >= $3 && 10#$2 <= $4)) || die "$1: $2 is not within $3 to $4"
+}
+
+# One of a list: one_of NAME VALUE CHOICE...
+one_of() {
+    local name=$1 value=$2 choice
+    shift 2
+    for choice; do
+        [ "$value" = "$choice" ] && return
+    done
+    die "$name: \"$value\" is none of: $*"
+}
+
+defaults() {
+    cores=${GOPARK_SMP:-4}
+    memory=${GOPARK_MEM:-1G}
+    accel=${GOPARK_ACCEL:-auto}
+    machine=${GOPARK_MACHINE:-q35}
+    append=${GOPARK_APPEND:-}
+    icount=${GOPARK_ICOUNT:-}
+    gdb=${GOPARK_GDB:-}
+    loader=${GOPARK_LOADER:-}
+    qemu=${GOPARK_QEMU:-}
+    runner='' only_loader='' kernel=''
+    # Split at blanks, as it would be on a command line.
+    read -r -a extra <<<"${GOPARK_QEMU_ARGS:-}"
+    console=none limit=600
+    [ -t 0 ] && console=interactive limit=0
+    console=${GOPARK_CONSOLE:-$console}
+    limit=${GOPARK_TIMEOUT:-$limit}
+}
+
+# Reads the command line; what follows the kernel is the kernel's.
+read_settings() {
     while (($# > 0)); do
         case $1 in
-        --help | -h) help && exit ;;
-        --) shift && break ;;
+        -h | --help) usage && exit 0 ;;
+        --runner) runner=yes && shift && continue ;;
+        --loader) only_loader=yes && shift && continue ;;
         --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" && continue ;;
-        --cores | --memory | --machine | --accel | --append | --console | --timeout | --icount | --gdb | --qemu-arg)
-            (($# > 1)) || wrong "$1 needs a value"
-            setting "$1" "$2"
-            shift 2
-            ;;
-        -?*) wrong "there is no setting $1" ;;
+        -*) (($# > 1)) || die "$1: needs a value, or is unknown; see --help" ;;
         *) break ;;
         esac
+        case $1 in
+        --cores | --smp) cores=$2 ;;
+        --memory | --mem) memory=$2 ;;
+        --accel) accel=$2 ;;
+        --machine) machine=$2 ;;
+        --append) append="$append $2" ;;
+        --console) console=$2 ;;
+        --timeout) limit=$2 ;;
+        --icount) icount=$2 ;;
+        --gdb) gdb=$2 ;;
+        --boot) loader=$2 ;;
+        --qemu) qemu=$2 ;;
+        --qemu-arg) extra+=("$2") ;;
+        *) die "unknown setting $1; see --help" ;;
+        esac
+        shift 2
     done
-    rest=("$@")
-}
-
-setting() {
-    case $1 in
-    --cores) cores=$2 ;;
-    --memory) memory=$2 ;;
-    --machine) machine=$2 ;;
-    --accel) accel=$2 ;;
-    --append) append+=${append:+ }$2 ;;
-    --console) console=$2 ;;
-    --timeout) limit=$2 ;;
-    --icount) icount=$2 ;;
-    --gdb) gdb=$2 ;;
-    --qemu-arg) extra+=("$2") ;;
-    esac
-}
-
-# number WHAT VALUE LEAST MOST
-number() {
-    [[ $2 =~ ^(0|[1-9][0-9]{0,8})$ ]] && (($2 >= $3 && $2 <= $4)) || wrong "$1 is a number from $3 to $4, not '$2'"
-}
-
-# Checks the settings, and fills in what depends on others.
-check() {
-    number --cores "$cores" 1 255
-    [[ $memory =~ ^[1-9][0-9]*[MG]$ ]] || wrong "--memory is a number with M or G behind it, not '$memory'"
-    [[ ${machine%%,*} =~ ^(q35|pc|microvm)$ ]] || wrong "--machine is q35, pc or microvm, not '$machine'"
-    [[ $accel =~ ^(auto|kvm|tcg)$ ]] || wrong "--accel is auto, kvm or tcg, not '$accel'"
-    [[ $console =~ ^(auto|interactive|none)$ ]] || wrong "--console is auto, interactive or none, not '$console'"
-    [ -z "$gdb" ] || number --gdb "$gdb" 1 65535
-    case $icount in
-    '' | off) icount='' ;;
-    on) icount=shift=0,sleep=off ;;
-    shift=*) ;;
-    *) wrong "--icount is 'on', or as QEMU's -icount has it: shift=N,... ; not '$icount'" ;;
-    esac
-    [ -z "$icount" ] || [ "$accel" != kvm ] || wrong "--icount counts TCG's instructions: it cannot be had with --accel kvm"
-    terminal=false
-    [ ! -t 0 ] || terminal=true
-    if [ -z "$limit" ]; then
-        limit=300
-        if $terminal || [ -n "$gdb" ] || ! have timeout; then limit=0; fi
+    if (($# > 0)); then
+        kernel=$1
+        shift
     fi
-    number --timeout "$limit" 0 999999999
-    ((limit == 0)) || have timeout || fail 69 "--timeout needs the program 'timeout' of the GNU coreutils"
+    words=("$@")
 }
 
-# --- QEMU ---------------------------------------------------------------------------------------
+check_settings() {
+    number --cores "$cores" 1 255
+    number --timeout "$limit" 0 999999
+    [ -z "$gdb" ] || number --gdb "$gdb" 1 65535
+    case $memory in
+    *[MG]) number --memory "${memory%?}" 1 999999 ;;
+    *) die "--memory: \"$memory\" is no size such as 512M or 2G" ;;
+    esac
+    one_of --accel "$accel" auto kvm tcg hvf
+    one_of --machine "$machine" q35 pc microvm
+    one_of --console "$console" interactive none
+    case $icount in
+    on) icount=shift=0,sleep=off ;;
+    '' | shift=*) ;;
+    *) die "--icount: \"$icount\" is neither \"on\" nor of the kind shift=0,sleep=off" ;;
+    esac
+    choose_accel
+}
 
-# Installs QEMU through the package manager if that needs no password; otherwise says how.
+# /dev/kvm alone says little: it may be there and be emulated, many times slower than TCG.
+kvm_missing() {
+    [ -e /dev/kvm ] || { echo "there is no /dev/kvm" && return; }
+    [ -r /dev/kvm ] && [ -w /dev/kvm ] || { echo "no permission for /dev/kvm" && return; }
+    grep -qwE 'vmx|svm' /proc/cpuinfo || echo "this computer's processor does not offer virtualisation (vmx or svm)"
+}
+
+choose_accel() {
+    if [ -n "$icount" ]; then
+        one_of "--accel with --icount" "$accel" auto tcg
+        accel=tcg
+    elif [ "$accel" = auto ]; then
+        [ -z "$(kvm_missing)" ] && accel=kvm || accel=tcg
+    elif [ "$accel" = kvm ]; then
+        local why
+        why=$(kvm_missing)
+        [ -z "$why" ] || die "--accel kvm: $why; allowed here: auto, tcg"
+    fi
+}
+
+# ---- what is needed ---------------------------------------------------------
+
+# Runs a function while no other call of this script runs one.
+alone() {
+    mkdir -p "$here/target/loader" || die "cannot create $here/target/loader"
+    (
+        if command -v flock >/dev/null; then
+            flock 9 || exit
+        fi
+        "$@" 9>&-
+    ) 9>"$here/target/loader/.lock"
+}
+
 need_qemu() {
-    have "$qemu" || locked install install_qemu || exit 69
-    have "$qemu" || fail 69 "QEMU was installed, but there is still no $qemu"
+    if [ -n "$qemu" ]; then
+        command -v "$qemu" >/dev/null || die "--qemu: there is no $qemu"
+        return
+    fi
+    qemu=qemu-system-x86_64
+    # Standard input is the guest's, and an installer would read from it.
+    command -v "$qemu" >/dev/null || alone install_qemu </dev/null || exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }
 
 install_qemu() {
-    have "$qemu" && return
-    [ "$qemu" = qemu-system-x86_64 ] || fail 69 "there is no $qemu (GOPARK_QEMU)"
-    local root=() try
-    if [ "$(id -u)" != 0 ]; then root=(sudo -n); fi
-    if have apt-get; then
-        try='apt-get update && apt-get install -y qemu-system-x86'
-        may_install && by_apt && return
-    elif have dnf; then
-        try='dnf install -y qemu-system-x86'
-        may_install && install_with dnf install -y qemu-system-x86-core && return
-    elif have pacman; then
-        try='pacman -S qemu-system-x86'
-        may_install && install_with pacman -Sy --noconfirm --needed qemu-system-x86 && return
-    elif have brew; then
-        try='brew install qemu'
-        root=()
-        [ "$(id -u)" != 0 ] && install_with brew install qemu && return
+    # Another call may have done it while we waited.
+    command -v qemu-system-x86_64 >/dev/null && return
+    if command -v brew >/dev/null; then
+        say "QEMU is missing: installing it with brew"
+        brew install qemu >&2
+    elif [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
+        how_to_install "it takes root to install it"
+    elif command -v apt-get >/dev/null; then
+        say "QEMU is missing: installing the package qemu-system-x86 with apt-get"
+        # A repository that does not answer need not be the one with QEMU.
+        as_root apt-get update -q >&2 || say "apt-get update failed; going on with what it knows"
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
+            -o DPkg::Lock::Timeout=300 qemu-system-x86 >&2
+    elif command -v dnf >/dev/null; then
+        say "QEMU is missing: installing the package qemu-system-x86-core with dnf"
+        as_root dnf install -qy qemu-system-x86-core >&2
+    elif command -v pacman >/dev/null; then
+        say "QEMU is missing: installing the package qemu-system-x86 with pacman"
+        as_root pacman -Sy --noconfirm --needed qemu-system-x86 >&2
+    else
+        how_to_install "no package manager that is known here"
     fi
-    say "QEMU (qemu-system-x86_64) is missing${try:+, and cannot be installed from here}. Type one of these:"
-    cat >&2 <<'HELP'
-    Debian, Ubuntu   sudo apt-get update && sudo apt-get install qemu-system-x86
-    Fedora           sudo dnf install qemu-system-x86
-    Arch             sudo pacman -S qemu-system-x86
-    macOS            brew install qemu
-HELP
-    return 1
+    hash -r
+    command -v qemu-system-x86_64 >/dev/null || how_to_install "installing it did not help"
 }
 
-# As root, or with a sudo that asks nothing.
-may_install() { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
-
-# install_with COMMAND...: says what it does. Standard output is the guest's.
-install_with() {
-    say "QEMU is missing; installing it: ${root[*]+"${root[*]} "}$*"
-    ${root[@]+"${root[@]}"} "$@" </dev/null >&2
+how_to_install() {
+    say "QEMU (qemu-system-x86_64) is missing, and $1. Install it by hand:"
+    cat >&2 <<'END'
+  Debian, Ubuntu:  sudo apt-get update && sudo apt-get install -y qemu-system-x86
+  Fedora:          sudo dnf install -y qemu-system-x86-core
+  Arch:            sudo pacman -S qemu-system-x86
+  macOS:           brew install qemu
+END
+    exit 1
 }
-
-by_apt() {
-    # Another installation may be under way.
-    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
-    install_with "${apt[@]}" update
-    install_with "${apt[@]}" install -y --no-install-recommends qemu-system-x86
-}
-
-# --- The loader ---------------------------------------------------------------------------------
 
 need_loader() {
-    if [ -n "$loader" ]; then
-        [ -r "$loader" ] || fail 69 "there is no loader $loader (GOPARK_LOADER)"
-        return
+    if [ -z "$loader" ]; then
+        loader=$here/target/loader/x86_64-unknown-linux-gnu/release/gopark-boot
+        loader_is_fresh || alone build_loader || exit 1
     fi
-    loader=$built/$target/release/gopark-boot
-    fresh || locked build build_loader || exit 69
+    [ -f "$loader" ] || die "--boot: there is no file $loader"
 }
 
-# Whether the loader is newer than all it is made of. The stamp is as old as the begin of its last build.
-fresh() {
-    local newer
-    [ -e "$loader" ] && [ -e "$built/stamp" ] || return 1
-    newer=$(cd "$here" && find boot Cargo.toml Cargo.lock .cargo rust-toolchain.toml -newer "$built/stamp" 2>&1)
-    [ -z "$newer" ]
+# The stamp is as old as the start of the last good build.
+loader_is_fresh() {
+    local stamp=$here/target/loader/.built
+    [ -f "$loader" ] && [ -f "$stamp" ] && [ -z "$(
+        cd "$here" && find boot Cargo.toml Cargo.lock .cargo -newer "$stamp" -print 2>/dev/null | head -n 1
+    )" ]
 }
 
+# The loader is built by the repository's own settings, whatever cargo command runs around us.
 build_loader() {
-    fresh && return
-    touch "$built/stamp.new" &&
-        (cd "$here" && "${CARGO:-cargo}" build -q --release -p gopark-boot --target "$target" --target-dir "$built") &&
-        mv "$built/stamp.new" "$built/stamp" || fail 69 "the loader cannot be built"
+    loader_is_fresh && return
+    local stamp=$here/target/loader/.built name
+    for name in $(compgen -e); do
+        case $name in
+        CARGO_HOME | CARGO_HTTP_* | CARGO_NET_* | CARGO_REGISTR* | CARGO_SOURCE_* | CARGO_TERM_*) ;;
+        CARGO_* | RUSTFLAGS | RUSTC_WORKSPACE_WRAPPER | MAKEFLAGS) unset "$name" ;;
+        esac
+    done
+    touch "$stamp.new"
+    (cd "$here" && "${CARGO:-cargo}" build -q --release -p gopark-boot --target-dir target/loader >&2) ||
+        die "the loader (boot/) does not build"
+    mv "$stamp.new" "$stamp"
 }
 
-# --- Booting ------------------------------------------------------------------------------------
+# ---- the machine ------------------------------------------------------------
 
-# Words that every machine has.
-common=(-nodefaults -no-user-config -display none -monitor none -no-reboot
-    -device 'isa-debug-exit,iobase=0xf4,iosize=4')
-
-# Whether KVM works, and not only is there: under another hypervisor it may be emulated or broken. The loader without a
-# kernel ends with its complaint (21, so 43), if the processor runs at all.
-kvm_works() {
-    [ -r /dev/kvm ] && [ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo 2>/dev/null && have timeout || return 1
-    timeout 10 "$qemu" -accel kvm -M "$machine" -cpu host -m 64M "${common[@]}" -serial null -kernel "$loader" \
-        </dev/null >/dev/null 2>&1
-    (($? == 43))
+# Kernels start in the top 2 GiB of the address space, no program of this computer does. An ELF file
+# has its entry point in the 8 bytes from 24 on, least significant first.
+is_kernel() {
+    local bytes
+    bytes=$(od -An -v -tx1 -N32 "$1" 2>/dev/null | tr -d ' \n')
+    [[ $bytes == 7f454c46* && ${bytes:54:2} == [89a-f]* && ${bytes:56:8} == ffffffff ]]
 }
 
-choose_accelerator() {
-    case $accel in
-    kvm) kvm_works || fail 69 "KVM does not work here: it needs /dev/kvm, and a CPU with vmx or svm; use --accel tcg" ;;
-    auto) if [ -z "$icount" ] && kvm_works; then accel=kvm; else accel=tcg; fi ;;
+machine_command() {
+    local line=$append
+    case " $line ${words[*]-} " in
+    *' console='*) ;;
+    *) line="console=$console $line" ;;
     esac
-}
-
-# What the kernel is told: whether somebody is there, the settings, the words behind the kernel's name. Of several
-# settings of one kind it takes the last.
-command_line() {
-    local line=''
-    if [ "$console" != auto ]; then
-        line=console=$console
-    elif $terminal; then
-        line=console=interactive
+    ((${#words[@]} == 0)) || line="$line ${words[*]}"
+    # Without blanks at either end or in a row; nothing else changes.
+    line=$(printf '%s' "$line" | tr -s ' ' | sed 's/^ //; s/ $//')
+    command=("$qemu" -M "$machine" -accel "$accel" -cpu max -m "$memory" -smp "$cores"
+        -nodefaults -no-user-config -display none -no-reboot
+        -device "isa-debug-exit,iobase=0xf4,iosize=4"
+        -kernel "$loader" -initrd "$kernel" -append "$line")
+    if [ -t 0 ]; then
+        command+=(-serial mon:stdio)
+    else
+        command+=(-monitor none -serial stdio)
     fi
-    printf '%s' "$line${append:+ $append}"
-    (($# == 0)) || printf ' %s' "$@"
+    # The guest's clock, too, follows the counted instructions.
+    [ -z "$icount" ] || command+=(-icount "$icount" -rtc "clock=vm")
+    [ -z "$gdb" ] || command+=(-gdb "tcp:127.0.0.1:$gdb" -S)
+    ((${#extra[@]} == 0)) || command+=("${extra[@]}")
+    guard_command
 }
 
-# boot KERNEL WORD...
-boot() {
-    local kernel=$1 mux=off
-    shift
-    [ -z "$kernel" ] || [ -f "$kernel" ] && [ -r "$kernel" ] || [ -z "$kernel" ] || fail 64 "there is no kernel $kernel"
+# QEMU must end at its time, and with us even if we are killed without notice.
+guard_command() {
+    if ((limit > 0)); then
+        local timeout
+        timeout=$(command -v timeout || command -v gtimeout) ||
+            die "--timeout needs the program \`timeout\` (macOS: brew install coreutils); --timeout 0 does without"
+        command=("$timeout" --foreground --kill-after=2 "$limit" "${command[@]}")
+    fi
+    if command -v setpriv >/dev/null; then
+        command=(setpriv --pdeathsig TERM "${command[@]}")
+    fi
+}
+
+child='' signal='' terminal='' since=0
+
+start_machine() {
+    # QEMU makes its standard output non-blocking, and leaves it so; it gets one of its own, where that can be
+    # had, so that whoever shares ours does not notice.
+    local out=/dev/stdout
+    [ ! -t 0 ] && { [ -t 1 ] || [ -p /dev/stdout ]; } && { : >>"$out"; } 2>/dev/null || out=''
+    if [ -n "$out" ]; then
+        "${command[@]}" <&0 >>"$out" &
+    else
+        "${command[@]}" <&0 &
+    fi
+    child=$!
+}
+
+on_signal() {
+    signal=$1
+    stop_machine
+}
+
+# Asks first, so that QEMU can put the terminal right.
+stop_machine() {
+    local left=20
+    [ -n "$child" ] && kill -TERM "$child" 2>/dev/null || return
+    while kill -0 "$child" 2>/dev/null && ((left-- > 0)); do
+        sleep 0.1
+    done
+    kill -KILL "$child" 2>/dev/null
+}
+
+clean_up() {
+    trap '' INT TERM HUP QUIT
+    stop_machine
+    [ -z "$terminal" ] || stty "$terminal" 2>/dev/null
+}
+
+# Boots; sets `status` to QEMU's, and `remark` to what the shell says if a signal ended it: the status
+# alone is the same for a program that ends with code 4 and for a machine killed by signal 9.
+run_machine() {
+    local file
+    [ ! -t 0 ] || terminal=$(stty -g)
+    trap clean_up EXIT
+    trap 'on_signal 1' HUP
+    trap 'on_signal 2' INT
+    trap 'on_signal 3' QUIT
+    trap 'on_signal 15' TERM
+    since=$SECONDS
+    start_machine
+    file=$(mktemp) && exec 7>"$file" 8<"$file" && rm "$file" || exec 7>/dev/null 8</dev/null
+    # A signal for us ends the waiting, not the machine.
+    while :; do
+        wait "$child" 2>&7
+        status=$?
+        kill -0 "$child" 2>/dev/null || break
+    done
+    child=''
+    exec 7>&-
+    remark=$(cat <&8)
+}
+
+# Says in one line how it ended, and ends likewise.
+judge() {
+    local name
+    if [ -n "$signal" ]; then
+        say "killed by signal $signal"
+        exit $((128 + signal))
+    elif ((limit > 0 && SECONDS - since >= limit && (status == 124 || status == 137))); then
+        say "time-out: the machine was ended after $limit s"
+        exit 124
+    elif ((status > 128)) && [ -n "$remark" ]; then
+        name=$(kill -l $((status - 128)) 2>/dev/null)
+        say "QEMU was killed by signal $((status - 128))${name:+ (SIG${name#SIG})}"
+        exit "$status"
+    fi
+    # QEMU ends with twice the value that the guest wrote, plus one.
+    case $status in
+    33) exit 0 ;;
+    35) crash "a panic in main" ;;
+    37) crash "a deadlock: all goroutines are asleep" ;;
+    39) crash "a fatal error" ;;
+    41) crash "a CPU exception" ;;
+    43) say "the loader refused the kernel" && exit 3 ;;
+    45) crash "a core was stuck" ;;
+    47) crash "out of memory" ;;
+    0) say "the machine reset or went off without a word from the guest (a triple fault, or QEMU was told to quit)" && exit 4 ;;
+    1) say "QEMU did not start the machine" && exit 1 ;;
+    esac
+    if ((status > 129 && status % 2 == 1)); then
+        say "the program ended with exit code $(((status - 129) / 2))"
+        exit $(((status - 129) / 2))
+    fi
+    crash "it ended with QEMU's status $status, which has no meaning"
+}
+
+crash() {
+    say "the guest failed: $1"
+    exit 2
+}
+
+defaults
+read_settings "$@"
+if [ -n "$only_loader" ]; then
+    check_settings
     need_qemu
     need_loader
-    choose_accelerator
-    # Ctrl-A X works at a terminal only: in a pipe every byte is the kernel's.
-    ! $terminal || mux=on
-    local words=(-M "$machine" -accel "$accel" -cpu max -smp "$cores" -m "$memory" "${common[@]}"
-        -chardev "stdio,id=console,signal=off,mux=$mux" -serial chardev:console
-        -kernel "$loader" -append "$(command_line "$@")")
-    [ -z "$kernel" ] || words+=(-initrd "$kernel")
-    [ -z "$icount" ] || words+=(-icount "$icount" -rtc clock=vm)
-    if [ -n "$gdb" ]; then
-        words+=(-gdb "tcp:127.0.0.1:$gdb" -S)
-        say "waiting for gdb: gdb $kernel -ex 'target remote localhost:$gdb'"
-    fi
-    ! $terminal || say 'Ctrl-A X ends the machine'
-    run_qemu "${words[@]}" ${extra[@]+"${extra[@]}"}
-}
-
-# Runs QEMU to its end, and turns that into an exit code and, if it was none to be glad of, a line.
-run_qemu() {
-    local run=("$qemu" "$@") notes tty='' status=0 child
-    ((limit == 0)) || run=(timeout --foreground --kill-after=5 "$limit" "${run[@]}")
-    # Notes have no name, so nothing is left over however this ends.
-    notes=$(mktemp) && exec 3>"$notes" 4<"$notes" && exec 5<"$notes" && rm -f "$notes" || fail 69 "no temporary file"
-    ! $terminal || tty=$(stty -g)
-    SECONDS=0
-    "${run[@]}" <&0 2>&3 3>&- 4<&- 5<&- &
-    child=$!
-    trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP
-    # A signal to us ends the first wait only. The shell says so itself if a signal ended QEMU.
-    wait "$child" 2>&3
-    status=$?
-    while kill -0 "$child" 2>/dev/null; do
-        wait "$child" 2>&3
-        status=$?
-    done
-    [ -z "$tty" ] || stty "$tty"
-    cat <&4 >&2
-    verdict "$status"
-}
-
-# noted TEXT: whether QEMU's standard error has it.
-noted() { grep -q -- "$1" <&5; }
+    echo "$loader"
+    exit 0
+fi
+[ -n "$kernel" ] || die "which kernel? usage: run-qemu.sh [SETTING...] KERNEL [WORD...]; see --help"
+if [ -n "$runner" ] && ! is_kernel "$kernel"; then
+    exec "$kernel" ${words[@]+"${words[@]}"}
+fi
+[ -f "$kernel" ] && [ -r "$kernel" ] || die "there is no file $kernel"
+check_settings
+need_qemu
+need_loader
+machine_command
+if [ -t 0 ]; then
+    say "Ctrl-A X ends QEMU, Ctrl-A C shows its monitor, Ctrl-A H helps"
+fi
+[ -z "$gdb" ] || say "waiting for: gdb $kernel -ex 'target remote 127.0.0.1:$gdb'"
+run_machine
+judge
