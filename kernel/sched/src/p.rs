@@ -106,6 +106,11 @@ impl<K: Machine> P<K> {
         self.slice_end.store(end, Ordering::Relaxed);
     }
 
+    /// The slice from before an idle time is over; what comes from `runnext` now shall not inherit that.
+    pub(crate) fn renew_slice(&self, end: u64) {
+        self.slice_end.store(end, Ordering::Relaxed);
+    }
+
     /// When the slice that runs here is over (ns).
     pub fn slice_end(&self) -> u64 {
         self.slice_end.load(Ordering::Relaxed)

@@ -22,7 +22,7 @@ impl<K: Machine> Scheduler<K> {
         let Some(p) = self.start_boot(m) else { panic!("the boot core found no idle P") };
         p.set_m(Some(m.id));
         // The first G may stand in `runnext`, and inherits this slice.
-        p.begin_slice(self.machine.now() + self.config.slice);
+        p.renew_slice(self.machine.now() + self.config.slice);
         first(&Cx::on(self, m, &p));
         self.schedule(m, p);
     }
@@ -31,6 +31,7 @@ impl<K: Machine> Scheduler<K> {
     pub fn run(&self, m: &M<K>) {
         let Some(p) = self.startm_first(m) else { return };
         p.set_m(Some(m.id));
+        p.renew_slice(self.machine.now() + self.config.slice);
         self.schedule(m, p);
     }
 

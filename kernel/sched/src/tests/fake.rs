@@ -329,6 +329,13 @@ pub fn parked(cx: &Cx<'_, Fake>) -> Parked<Fake> {
     Runnable::parked(g)
 }
 
+/// A G of the system that waits.
+pub fn parked_system(cx: &Cx<'_, Fake>) -> Parked<Fake> {
+    let g = cx.sched.begin(cx, cx.sched.new_dead(FakeG::idle()), 0, true).start(0, 0);
+    g.transition(crate::Status::Running, crate::Status::Waiting);
+    Runnable::parked(g)
+}
+
 /// Uses a right up without a trace.
 pub fn forget(g: Runnable<Fake>) -> u64 {
     g.into_raw().id()

@@ -60,6 +60,21 @@ fn fires_twice() {
     });
 }
 
+/// What the system waits for runs next; what others wait for queues up.
+#[test]
+fn a_system_goroutine_runs_next() {
+    with_core(|cx| {
+        let (s, ds) = (cx.sched, [fake::desc(false), fake::desc(true)]);
+        assert!(s.poll_wait(ds[0], fake::parked(cx)).is_none());
+        assert!(s.poll_wait(ds[1], fake::parked_system(cx)).is_none());
+        s.poll.fire(ds[1]);
+        s.poll.fire(ds[0]);
+        s.check_poll(cx);
+        let order: std::vec::Vec<_> = core::iter::from_fn(|| cx.p.runq.take().map(|(g, _)| forget(g))).collect();
+        assert_eq!(order, [2, 1]);
+    });
+}
+
 #[test]
 fn several_descriptors() {
     with_core(|cx| {

@@ -26,7 +26,8 @@ fn sleep_all(s: &Scheduler<Fake>, p: crate::p::OwnedP<Fake>) {
 
 fn wait_on_device(cx: &Cx<'_, Fake>, console: bool) -> &'static PollDesc<Fake> {
     let desc = fake::desc(console);
-    assert!(cx.sched.poll_wait(desc, fake::parked(cx)).is_none());
+    let parked = if console { fake::parked_system(cx) } else { fake::parked(cx) };
+    assert!(cx.sched.poll_wait(desc, parked).is_none());
     desc
 }
 
@@ -87,6 +88,11 @@ fn only_a_console_could_help() {
 }
 
 #[test]
+fn a_console_alone() {
+    assert_eq!(reports(|cx| _ = wait_on_device(cx, true)), []);
+}
+
+#[test]
 fn a_console_and_its_main_are_no_deadlock() {
     let f = |cx: &Cx<'_, Fake>| {
         wait_on_device(cx, true);
@@ -98,9 +104,7 @@ fn a_console_and_its_main_are_no_deadlock() {
 #[test]
 fn system_goroutines_are_no_reason_to_live() {
     let f = |cx: &Cx<'_, Fake>| {
-        let g = cx.sched.begin(cx, cx.sched.new_dead(fake::FakeG::idle()), 0, true).start(0, 0);
-        g.transition(crate::Status::Running, crate::Status::Waiting);
-        cx.sched.sleep_until(cx, crate::Runnable::parked(g), 1_000);
+        cx.sched.sleep_until(cx, fake::parked_system(cx), 1_000);
         wait_for_ever(cx);
     };
     assert_eq!(reports(f), [Deadlock::Everything]);

@@ -53,9 +53,9 @@ fn a_system_sleeper_does_not_count() {
     let s = fake::scheduler(1);
     let p = seize(&s, 0);
     let cx = Cx::on(&s, &s.ms[0], &p);
-    let g = s.begin(&cx, s.new_dead(fake::FakeG::idle()), 0, true).start(0, 0);
-    g.transition(crate::Status::Running, crate::Status::Waiting);
-    s.sleep_until(&cx, crate::Runnable::parked(g), 10);
+    let parked = fake::parked_system(&cx);
+    let g = parked.g();
+    s.sleep_until(&cx, parked, 10);
     assert_eq!((p.timers.len(), p.timers.user_len(), s.num_goroutine(), s.num_system()), (1, 0, 0, 1));
     assert_eq!(fired(&p, 10), [g.id()]);
     assert_eq!((p.timers.len(), p.timers.user_len()), (0, 0));
@@ -137,6 +137,35 @@ fn a_new_p_rearms_the_tick() {
     let p = s.stopm(&s.ms[0], p).expect("there is something to do");
     assert!(s.ms[0].take_rearm());
     let _ = p.into_raw();
+}
+
+/// What an idle core wakes up for has a whole slice before it, also if it comes by `runnext`: the one from before the
+/// idle time is long over.
+#[test]
+fn a_fresh_slice_after_idling() {
+    let s = std::sync::Arc::new(fake::scheduler(1));
+    let p = seize(&s, 0);
+    let cx = Cx::on(&s, &s.ms[0], &p);
+    let mut slept = false;
+    let body = move |cx: &Cx<'_, Fake>, _: &crate::G<Fake>| {
+        if !core::mem::replace(&mut slept, true) {
+            return fake::Step::sleep(1_000_000_000);
+        }
+        assert!(cx.p.slice_end() > cx.sched.machine.now(), "over before it began");
+        cx.sched.machine.shut_down();
+        fake::Step::Exit
+    };
+    s.globq_put_one(s.begin(&cx, s.new_dead(fake::FakeG::new(body)), 0, true));
+    s.put_idle_p(&mut s.lock(), p);
+    let core = std::thread::spawn({
+        let s = s.clone();
+        move || s.run(&s.ms[0])
+    });
+    while s.ps[0].timers.is_empty() || s.idle_ps() == 0 {
+        std::thread::yield_now();
+    }
+    s.machine.advance_to(1_000_000_000);
+    core.join().unwrap();
 }
 
 /// Sleepers on a real loop: nobody is early, all come, in the order of their deadlines.
