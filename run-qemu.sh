@@ -20,7 +20,8 @@ die() {
 
 usage() {
     cat <<'END'
-usage: run-qemu.sh [SETTING...] KERNEL [WORD...]     boot KERNEL with these words on its command line
+usage: run-qemu.sh [SETTING...] KERNEL [WORD...]     boot KERNEL with these words on its command line;
+                                                     '' boots the loader alone
        run-qemu.sh [SETTING...] --loader             build the loader and print its path
 
 With cargo: `cargo run -- WORD...`; settings are then given as environment variables.
@@ -34,7 +35,7 @@ setting              variable           what it is
 --append TEXT        GOPARK_APPEND      more words for the kernel's command line
 --console WHO        GOPARK_CONSOLE     interactive or none (default: whether there is a terminal)
 --timeout SECONDS    GOPARK_TIMEOUT     end the machine after this time; 0: never
-                                        (default: 0 at a terminal, else 600)
+                                        (default: 0 at a terminal or with --gdb, else 600)
 --icount HOW         GOPARK_ICOUNT      run by counted instructions, the same each time; "on" is
                                         shift=0,sleep=off. TCG only
 --gdb PORT           GOPARK_GDB         wait for a debugger on this local TCP port
@@ -88,10 +89,10 @@ defaults() {
     runner='' only_loader='' kernel=''
     # Split at blanks, as it would be on a command line.
     read -r -a extra <<<"${GOPARK_QEMU_ARGS:-}"
-    console=none limit=600
-    [ -t 0 ] && console=interactive limit=0
+    console=none
+    [ -t 0 ] && console=interactive
     console=${GOPARK_CONSOLE:-$console}
-    limit=${GOPARK_TIMEOUT:-$limit}
+    limit=${GOPARK_TIMEOUT:-}
 }
 
 # Reads the command line; what follows the kernel is the kernel's.
@@ -110,7 +111,7 @@ read_settings() {
         --memory | --mem) memory=$2 ;;
         --accel) accel=$2 ;;
         --machine) machine=$2 ;;
-        --append) append="$append $2" ;;
+        --append) append="${append:+$append }$2" ;;
         --console) console=$2 ;;
         --timeout) limit=$2 ;;
         --icount) icount=$2 ;;
@@ -122,42 +123,52 @@ read_settings() {
         esac
         shift 2
     done
-    if (($# > 0)); then
-        kernel=$1
-        shift
-    fi
-    words=("$@")
+    (($# > 0)) || [ -n "$only_loader" ] || die "which kernel? usage: run-qemu.sh [SETTING...] KERNEL [WORD...]; see --help"
+    kernel=${1-}
+    words=("${@:2}")
 }
 
 check_settings() {
     number --cores "$cores" 1 255
-    number --timeout "$limit" 0 999999
+    choose_limit
     [ -z "$gdb" ] || number --gdb "$gdb" 1 65535
-    case $memory in
-    *[MG]) number --memory "${memory%?}" 1 999999 ;;
-    *) die "--memory: \"$memory\" is no size such as 512M or 2G" ;;
-    esac
+    [[ $memory =~ ^[1-9][0-9]{0,5}[MG]$ ]] || die "--memory: \"$memory\" is no size such as 512M or 2G"
     one_of --accel "$accel" auto kvm tcg hvf
-    one_of --machine "$machine" q35 pc microvm
+    # With further properties, as QEMU has them.
+    one_of --machine "${machine%%,*}" q35 pc microvm
     one_of --console "$console" interactive none
     case $icount in
     on) icount=shift=0,sleep=off ;;
     '' | shift=*) ;;
     *) die "--icount: \"$icount\" is neither \"on\" nor of the kind shift=0,sleep=off" ;;
     esac
-    choose_accel
+    [ -z "$icount" ] || one_of "--accel with --icount" "$accel" auto tcg
 }
 
-# /dev/kvm alone says little: it may be there and be emulated, many times slower than TCG.
+choose_limit() {
+    timeout=$(command -v timeout || command -v gtimeout)
+    if [ -z "$limit" ]; then
+        limit=600
+        if [ -t 0 ] || [ -n "$gdb" ] || [ -z "$timeout" ]; then limit=0; fi
+    fi
+    number --timeout "$limit" 0 999999
+    ((limit == 0)) || [ -n "$timeout" ] ||
+        die "--timeout needs the program \`timeout\` (macOS: brew install coreutils); --timeout 0 does without"
+}
+
+# /dev/kvm alone says little: it may be there and be emulated, many times slower than TCG, or not work at all.
+# So the loader has to run there: it misses its kernel, and says so.
 kvm_missing() {
     [ -e /dev/kvm ] || { echo "there is no /dev/kvm" && return; }
     [ -r /dev/kvm ] && [ -w /dev/kvm ] || { echo "no permission for /dev/kvm" && return; }
-    grep -qwE 'vmx|svm' /proc/cpuinfo || echo "this computer's processor does not offer virtualisation (vmx or svm)"
+    grep -qwE 'vmx|svm' /proc/cpuinfo || { echo "this computer's processor does not offer vmx or svm" && return; }
+    ${timeout:+"$timeout" 10} "$qemu" -M "$machine" -accel kvm -cpu max -m 64M "${common[@]}" -serial null \
+        -kernel "$loader" </dev/null >/dev/null 2>&1
+    (($? == 43)) || echo "the loader does not run under it"
 }
 
 choose_accel() {
     if [ -n "$icount" ]; then
-        one_of "--accel with --icount" "$accel" auto tcg
         accel=tcg
     elif [ "$accel" = auto ]; then
         [ -z "$(kvm_missing)" ] && accel=kvm || accel=tcg
@@ -275,19 +286,16 @@ is_kernel() {
     [[ $bytes == 7f454c46* && ${bytes:54:2} == [89a-f]* && ${bytes:56:8} == ffffffff ]]
 }
 
+# What all machines have.
+common=(-nodefaults -no-user-config -display none -no-reboot -device "isa-debug-exit,iobase=0xf4,iosize=4")
+
 machine_command() {
-    local line=$append
-    case " $line ${words[*]-} " in
-    *' console='*) ;;
-    *) line="console=$console $line" ;;
-    esac
+    # The kernel takes the last of two settings of one kind.
+    local line="console=$console${append:+ $append}"
     ((${#words[@]} == 0)) || line="$line ${words[*]}"
-    # Without blanks at either end or in a row; nothing else changes.
-    line=$(printf '%s' "$line" | tr -s ' ' | sed 's/^ //; s/ $//')
-    command=("$qemu" -M "$machine" -accel "$accel" -cpu max -m "$memory" -smp "$cores"
-        -nodefaults -no-user-config -display none -no-reboot
-        -device "isa-debug-exit,iobase=0xf4,iosize=4"
-        -kernel "$loader" -initrd "$kernel" -append "$line")
+    command=("$qemu" -M "$machine" -accel "$accel" -cpu max -m "$memory" -smp "$cores" "${common[@]}"
+        -kernel "$loader" -append "$line")
+    [ -z "$kernel" ] || command+=(-initrd "$kernel")
     if [ -t 0 ]; then
         command+=(-serial mon:stdio)
     else
@@ -297,20 +305,9 @@ machine_command() {
     [ -z "$icount" ] || command+=(-icount "$icount" -rtc "clock=vm")
     [ -z "$gdb" ] || command+=(-gdb "tcp:127.0.0.1:$gdb" -S)
     ((${#extra[@]} == 0)) || command+=("${extra[@]}")
-    guard_command
-}
-
-# QEMU must end at its time, and with us even if we are killed without notice.
-guard_command() {
-    if ((limit > 0)); then
-        local timeout
-        timeout=$(command -v timeout || command -v gtimeout) ||
-            die "--timeout needs the program \`timeout\` (macOS: brew install coreutils); --timeout 0 does without"
-        command=("$timeout" --foreground --kill-after=2 "$limit" "${command[@]}")
-    fi
-    if command -v setpriv >/dev/null; then
-        command=(setpriv --pdeathsig TERM "${command[@]}")
-    fi
+    # QEMU must end at its time, and with us even if we are killed without notice.
+    ((limit == 0)) || command=("$timeout" --foreground --kill-after=2 "$limit" "${command[@]}")
+    command -v setpriv >/dev/null && command=(setpriv --pdeathsig TERM "${command[@]}")
 }
 
 child='' signal='' terminal='' since=0
@@ -421,14 +418,16 @@ if [ -n "$only_loader" ]; then
     echo "$loader"
     exit 0
 fi
-[ -n "$kernel" ] || die "which kernel? usage: run-qemu.sh [SETTING...] KERNEL [WORD...]; see --help"
 if [ -n "$runner" ] && ! is_kernel "$kernel"; then
     exec "$kernel" ${words[@]+"${words[@]}"}
 fi
-[ -f "$kernel" ] && [ -r "$kernel" ] || die "there is no file $kernel"
+if [ -n "$kernel" ]; then
+    [ -f "$kernel" ] && [ -r "$kernel" ] || die "there is no file $kernel"
+fi
 check_settings
 need_qemu
 need_loader
+choose_accel
 machine_command
 if [ -t 0 ]; then
     say "Ctrl-A X ends QEMU, Ctrl-A C shows its monitor, Ctrl-A H helps"
