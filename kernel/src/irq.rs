@@ -106,9 +106,10 @@ fn timer(core: &Core) -> Then {
     core.armed.store(u64::MAX, Ordering::Relaxed);
     // SAFETY: set at bring-up, lives for ever.
     let Some(m) = (unsafe { core.m.load(Ordering::Relaxed).as_ref() }) else { return Then::Continue };
-    let on_g = machine::current_g().is_some();
+    // Also on g0 when it is just about to enter a G: the P is lent before the timer is armed (TICK-WITH-P), and a tick
+    // that found no P would leave that G without another one.
     // SAFETY: PINNED: an interrupt handler stays on its core.
-    let cx = if on_g { unsafe { Cx::of(sched(), m) } } else { None };
+    let cx = unsafe { Cx::of(sched(), m) };
     let Some(tick) = sched().tick(m, cx.as_ref(), clock::now()) else { return Then::Continue };
     set_timer(core, Some(tick.next));
     if !tick.preempt {

@@ -68,19 +68,17 @@ impl<K: Machine> Scheduler<K> {
         runnable: Runnable<K>,
         now: u64,
     ) -> (OwnedP<K>, u64, Option<Runnable<K>>) {
-        if m.take_rearm() {
-            self.machine.arm(m.id, self.tick_deadline(&Cx::on(self, m, &p), now));
-        } else {
-            self.machine.arm(m.id, p.slice_end());
-        }
         bump(&p.stats.switches);
         let g = runnable.start(m.id as u32, now);
         m.set_curg(Some(g));
         m.lend_p(p);
-        let stop = match m.p() {
-            Some(p) => self.machine.execute(&Cx::on(self, m, p), &g),
-            None => unreachable!("the P was lent a line above"),
-        };
+        let Some(lent) = m.p() else { unreachable!("the P was lent a line above") };
+        let cx = Cx::on(self, m, lent);
+        // With the P lent (TICK-WITH-P): a tick that comes between here and the G finds it and programs the next one. Armed
+        // sooner, it would be used up for nothing, and the G would run without a tick.
+        let deadline = if m.take_rearm() { self.tick_deadline(&cx, now) } else { lent.slice_end() };
+        self.machine.arm(m.id, deadline);
+        let stop = self.machine.execute(&cx, &g);
         m.set_curg(None);
         let Some(p) = m.take_p() else { panic!("goroutine {} came back without a P", g.id()) };
         let now = self.machine.now();

@@ -155,6 +155,17 @@ pub struct Fake {
     pub kicks: AtomicUsize,
     pub relaxed: AtomicUsize,
     pub deadlocks: std::sync::Mutex<Vec<Deadlock>>,
+    /// A timer that fires as soon as it is armed.
+    pub at_arm: Hook,
+}
+
+#[derive(Default)]
+pub struct Hook(pub std::sync::OnceLock<Box<dyn Fn(usize) + Send + Sync>>);
+
+impl core::fmt::Debug for Hook {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Hook")
+    }
 }
 
 impl Fake {
@@ -170,6 +181,7 @@ impl Fake {
             kicks: AtomicUsize::new(0),
             relaxed: AtomicUsize::new(0),
             deadlocks: std::sync::Mutex::new(Vec::new()),
+            at_arm: Hook::default(),
         }
     }
 
@@ -266,6 +278,9 @@ impl Machine for Fake {
 
     fn arm(&self, core: usize, deadline: u64) {
         self.seats[core].armed.store(deadline, Ordering::SeqCst);
+        if let Some(hook) = self.at_arm.0.get() {
+            hook(core);
+        }
     }
 
     fn relax(&self) {

@@ -139,6 +139,31 @@ fn a_new_p_rearms_the_tick() {
     let _ = p.into_raw();
 }
 
+/// A tick that comes as soon as it is armed finds the P, and programs the next one (TICK-WITH-P).
+#[test]
+fn an_early_tick_is_not_the_last() {
+    let s = std::sync::Arc::new(fake::scheduler(1));
+    let p = seize(&s, 0);
+    let g = fake::new_g(&Cx::on(&s, &s.ms[0], &p));
+    let ticks = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let hook = {
+        let (s, ticks) = (std::sync::Arc::downgrade(&s), ticks.clone());
+        move |core: usize| {
+            let s = s.upgrade().expect("it arms");
+            let m = &s.ms[core];
+            // SAFETY: PINNED: this is that core's thread.
+            let cx = unsafe { Cx::of(&s, m) };
+            let next = s.tick(m, cx.as_ref(), s.machine.now());
+            assert!(next.is_some_and(|tick| tick.next > s.machine.now()), "the G would run without a tick");
+            ticks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    };
+    assert!(s.machine.at_arm.0.set(std::boxed::Box::new(hook)).is_ok());
+    let found = crate::find::Found { p, g, inherit: false, now: 1 };
+    let _ = s.execute(&s.ms[0], found).0.into_raw();
+    assert_eq!(ticks.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
 /// What an idle core wakes up for has a whole slice before it, also if it comes by `runnext`: the one from before the
 /// idle time is long over.
 #[test]
