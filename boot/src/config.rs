@@ -11,6 +11,9 @@ const PHYSICAL_MEMORY: u64 = 0xffff_8000_0000_0000;
 /// The least stack a kernel gets, and the most.
 const STACK_SIZES: core::ops::RangeInclusive<u64> = 16 * 1024..=16 * 1024 * 1024;
 
+/// Where things may go: what begins here ends before the address space does, whatever its size.
+const UPPER_HALF: core::ops::Range<u64> = 0xffff_8000_0000_0000..u64::MAX - (32 << 20);
+
 /// Addresses that the hand-over uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -28,6 +31,24 @@ pub struct Layout {
 
 /// An option that this loader does not offer.
 pub type Refused = &'static str;
+
+/// Reads the section; a kernel without one gets what everybody gets.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read(section: Option<&[u8]>) -> Result<BootloaderConfig, Refused> {
+    let ours = BootloaderConfig::new_default();
+    let Some(bytes) = section else { return Ok(ours) };
+    let config = BootloaderConfig::deserialize(bytes)?;
+    // `BootInfo` has one layout per version of the crate, and `deserialize` does not look.
+    if bytes.get(VERSION) != ours.serialize().get(VERSION) {
+        return Err("made by another version of bootloader_api; 0.11.17 is needed");
+    }
+    Ok(config)
+}
+
+/// Where the section has the version: behind the UUID.
+const VERSION: core::ops::Range<usize> = 16..23;
 
 /// Reads the options.
 ///
@@ -72,8 +93,8 @@ fn wants_framebuffer(config: &BootloaderConfig) -> bool {
 fn place(mapping: Mapping, ours: u64) -> Result<u64, Refused> {
     match mapping {
         Mapping::Dynamic => Ok(ours),
-        Mapping::FixedAddress(at) if at >= 0xffff_8000_0000_0000 && at.is_multiple_of(4096) => Ok(at),
-        Mapping::FixedAddress(_) => Err("FixedAddress: whole pages of the upper half only"),
+        Mapping::FixedAddress(at) if UPPER_HALF.contains(&at) && at.is_multiple_of(4096) => Ok(at),
+        Mapping::FixedAddress(_) => Err("FixedAddress: whole pages of the upper half only, and not its last 32 MiB"),
     }
 }
 

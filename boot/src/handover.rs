@@ -53,14 +53,14 @@ impl Handover {
         // SAFETY: the entry lies in an executable segment that is mapped; the stack and `BootInfo` are; interrupts are off.
         unsafe {
             asm!(
-                "mov cr3, {cr3}",
-                "mov rsp, {top}",
+                "mov cr3, rcx",
+                "mov rsp, rdx",
                 "xor ebp, ebp",
-                "call {entry}",
+                "call rax",
                 "ud2",
-                cr3 = in(reg) current_cr3(),
-                top = in(reg) top,
-                entry = in(reg) self.entry,
+                in("rcx") current_cr3(),
+                in("rdx") top,
+                in("rax") self.entry,
                 in("rdi") self.layout.boot_info,
                 options(noreturn),
             )

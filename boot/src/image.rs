@@ -63,8 +63,10 @@ impl Image {
 /// Why a file is no kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadImage {
-    /// Not an ELF file, or cut off.
+    /// Not an ELF file.
     NotElf,
+    /// An ELF file whose headers make no sense, or that ends before they do.
+    Headers,
     /// Not a 64-bit x86 program at fixed addresses.
     NotX86Program,
     /// No segment, or too many.
@@ -87,6 +89,7 @@ impl fmt::Display for BadImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotElf => f.write_str("the module is no ELF file"),
+            Self::Headers => f.write_str("the ELF file is cut off, or its headers make no sense"),
             Self::NotX86Program => f.write_str("the module is no x86-64 program linked at fixed addresses"),
             Self::SegmentCount(n) => write!(f, "the kernel has {n} segments to load; 1 to {MAX_SEGMENTS} can be"),
             Self::Truncated(at) => write!(f, "the file ends before the segment at {at:#x} does"),
@@ -104,7 +107,10 @@ impl fmt::Display for BadImage {
 /// # Errors
 /// The first thing that is wrong with it.
 pub fn check(file: &[u8]) -> Result<Image, BadImage> {
-    let elf = ElfBytes::<LittleEndian>::minimal_parse(file).map_err(|_| BadImage::NotElf)?;
+    if !file.starts_with(&abi::ELFMAGIC) {
+        return Err(BadImage::NotElf);
+    }
+    let elf = ElfBytes::<LittleEndian>::minimal_parse(file).map_err(|_| BadImage::Headers)?;
     let program = elf.ehdr.e_machine == abi::EM_X86_64 && elf.ehdr.e_type == abi::ET_EXEC;
     if !program || elf.ehdr.class != elf::file::Class::ELF64 {
         return Err(BadImage::NotX86Program);

@@ -3,7 +3,6 @@
 //! *Invariants.* IDENTITY and NEW-FRAMES (`tables`). W^X: a segment has the rights of its ELF flags; the physical map is never
 //! executable, and where it shows the kernel's text and constants it cannot be written.
 
-use bootloader_api::BootloaderConfig;
 use elf::{ElfBytes, endian::LittleEndian};
 use gopark_boot::{
     image::{Image, MAX_SEGMENTS, Segment},
@@ -18,17 +17,12 @@ use crate::{
 /// E820: ACPI tables that may be reclaimed, and ACPI's own storage: the kernel reads both.
 const ACPI: core::ops::RangeInclusive<u32> = 3..=4;
 
-/// What the kernel asks for, in its own section.
-pub(crate) fn config(file: &[u8]) -> BootloaderConfig {
-    let elf = ElfBytes::<LittleEndian>::minimal_parse(file).ok();
-    let section = elf.as_ref().and_then(|elf| elf.section_header_by_name(".bootloader-config").ok().flatten());
-    let Some(bytes) = section.and_then(|s| elf?.section_data(&s).ok()) else {
-        return crate::default_config();
-    };
-    match BootloaderConfig::deserialize(bytes.0) {
-        Ok(config) => config,
-        Err(why) => stop(format_args!("the kernel's .bootloader-config cannot be read: {why}")),
-    }
+/// The section where the kernel says what it asks for, if it has one.
+pub(crate) fn config(file: &[u8]) -> Option<&[u8]> {
+    let elf = ElfBytes::<LittleEndian>::minimal_parse(file).ok()?;
+    let section = elf.section_header_by_name(".bootloader-config").ok()??;
+    // A section that is not in the file reads as an empty one, which is refused.
+    Some(elf.section_data(&section).map_or(&[], |(bytes, _)| bytes))
 }
 
 /// Loads all segments; returns the frames of those that must not be written.
@@ -84,6 +78,9 @@ pub(crate) fn map_physical_memory(
 ) {
     for entry in memory.filter(|e| e.kind == RAM || ACPI.contains(&e.kind)) {
         let mut at = entry.range.start & !(LARGE_PAGE - 1);
+        if base.checked_add(entry.range.end).is_none_or(|end| end > u64::MAX - LARGE_PAGE) {
+            stop(format_args!("memory up to {:#x} does not fit behind physical_memory, {base:#x}", entry.range.end));
+        }
         while at < entry.range.end {
             if at < read_only.end && read_only.start < at + LARGE_PAGE {
                 map_pages(frames, base, at, read_only);
@@ -100,6 +97,6 @@ fn map_pages(frames: &mut Frames, base: u64, at: u64, read_only: Range) {
     for page in (at..at + LARGE_PAGE).step_by(PAGE as usize) {
         let protect = read_only.start <= page && page < read_only.end;
         let rights = if protect { Rights::Read } else { Rights::ReadWrite };
-        tables::map_once(frames, base + page, page, rights);
+        tables::map_shared(frames, base + page, page, rights);
     }
 }

@@ -17,10 +17,9 @@ mod tables;
 
 use core::fmt::{self, Write};
 
-use bootloader_api::BootloaderConfig;
 use gopark_boot::{
     config, image,
-    regions::{RAM, Range},
+    regions::{Entry, RAM, Range},
 };
 use start_info::StartInfo;
 use tables::Frames;
@@ -34,9 +33,10 @@ pub(crate) extern "C" fn main(start_info: u32) -> ! {
     let info = StartInfo::at(start_info);
     let file = info.kernel();
     let image = image::check(file).unwrap_or_else(|why| stop(format_args!("{why}")));
-    let layout = config::layout(&load::config(file))
-        .unwrap_or_else(|what| stop(format_args!("the kernel asks for what this loader does not do: {what}")));
-    let mut frames = own_frames(info, file);
+    let layout = config::read(load::config(file))
+        .and_then(|config| config::layout(&config))
+        .unwrap_or_else(|why| stop(format_args!("the kernel's .bootloader-config: {why}")));
+    let mut frames = own_frames(info);
     let read_only = load::image(&mut frames, file, &image);
     if let Some(base) = layout.physical_memory {
         load::map_physical_memory(&mut frames, base, info.memory(), read_only);
@@ -45,23 +45,20 @@ pub(crate) extern "C" fn main(start_info: u32) -> ! {
     handover.jump(frames)
 }
 
-/// Memory for tables and kernel: behind the loader, up to the end of that region or the kernel's file.
-fn own_frames(info: &StartInfo, file: &[u8]) -> Frames {
+/// Memory for tables and kernel: behind the loader, up to the end of that region or the first thing that was handed to us.
+fn own_frames(info: &StartInfo) -> Frames {
     let start = (&raw const __loader_end) as u64;
-    let file = range_of(file);
-    let ours = |e: &gopark_boot::regions::Entry| {
-        e.kind == RAM && e.range.start <= start && start < e.range.end
-    };
+    let ours = |e: &Entry| e.kind == RAM && e.range.start <= start && start < e.range.end;
     let Some(region) = info.memory().find(ours) else {
         stop(format_args!("the memory map does not list the memory that the loader is in"))
     };
-    let end = if file.end > start { region.range.end.min(file.start.max(start)) } else { region.range.end };
-    Frames::new(start, end.min(1 << 32))
+    let end = info.first_behind(start).unwrap_or(u64::MAX).max(start);
+    Frames::new(start, end.min(region.range.end).min(1 << 32))
 }
 
-pub(crate) fn range_of(bytes: &[u8]) -> Range {
-    let start = bytes.as_ptr() as u64;
-    Range { start, end: start + bytes.len() as u64 }
+pub(crate) fn range_of<T>(things: &[T]) -> Range {
+    let start = things.as_ptr() as u64;
+    Range { start, end: start + size_of_val(things) as u64 }
 }
 
 /// Says in one line why there is no way on, and ends the machine.
@@ -74,9 +71,4 @@ pub(crate) fn stop(why: fmt::Arguments<'_>) -> ! {
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     stop(format_args!("{info}"))
-}
-
-/// What a kernel without a `.bootloader-config` section gets.
-const fn default_config() -> BootloaderConfig {
-    BootloaderConfig::new_default()
 }

@@ -1,4 +1,6 @@
 //! The memory map for the kernel: what the machine says, minus what the loader keeps.
+//!
+//! *Invariants.* SORTED: the regions ascend and do not overlap, whatever the machine says.
 
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
 
@@ -9,6 +11,12 @@ pub struct Range {
     pub start: u64,
     /// One past the last.
     pub end: u64,
+}
+
+impl Range {
+    fn contains(&self, address: u64) -> bool {
+        self.start <= address && address < self.end
+    }
 }
 
 /// One entry of the machine's own map.
@@ -27,51 +35,46 @@ pub const RAM: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooMany;
 
-/// Fills `out` with the machine's map, cut so that each of `kept` is its own region; returns how many there are.
+/// Fills `out` with the machine's map, in which the memory in `kept` is the loader's; returns how many regions there are.
 ///
-/// Empty and overlapping entries lose: the first entry that names a byte says what it is.
+/// Where entries overlap, the careful one holds: what any entry calls something else than memory is not memory.
 ///
 /// # Errors
 /// If `out` is too small.
 pub fn build(
-    machine: impl Iterator<Item = Entry>,
+    machine: impl Iterator<Item = Entry> + Clone,
     kept: &[Range],
     out: &mut [MemoryRegion],
 ) -> Result<usize, TooMany> {
     let mut list = List { out, len: 0 };
-    for entry in machine {
-        if entry.kind != RAM {
-            list.push(entry.range, MemoryRegionKind::UnknownBios(entry.kind))?;
-            continue;
+    let mut at = 0;
+    // From one address where anything begins or ends to the next: in between, all is of one kind.
+    while let Some(end) = next_edge(machine.clone(), kept, at) {
+        if let Some(kind) = kind_at(machine.clone(), kept, at) {
+            list.push(MemoryRegion { start: at, end, kind })?;
         }
-        let mut from = entry.range.start;
-        while from < entry.range.end {
-            let next = kept.iter().filter(|k| k.end > from).min_by_key(|k| k.start);
-            let cut = next.map_or(u64::MAX, |k| k.start).clamp(from, entry.range.end);
-            list.push(Range { start: from, end: cut }, MemoryRegionKind::Usable)?;
-            let end = next.map_or(cut, |k| k.end).clamp(cut, entry.range.end);
-            list.push(Range { start: cut, end }, MemoryRegionKind::Bootloader)?;
-            from = end;
-        }
+        at = end;
     }
-    let len = list.len;
-    out[..len].sort_unstable_by_key(|r| r.start);
-    Ok(trim(&mut out[..len]))
+    Ok(list.len)
 }
 
-/// Cuts overlaps off, in favour of what begins first; returns how many regions are left.
-fn trim(regions: &mut [MemoryRegion]) -> usize {
-    let (mut end, mut kept) = (0, 0);
-    for i in 0..regions.len() {
-        let mut region = regions[i];
-        region.start = region.start.max(end);
-        if region.start < region.end {
-            end = region.end;
-            regions[kept] = region;
-            kept += 1;
+/// The first address behind `at` where an entry or a kept range begins or ends.
+fn next_edge(machine: impl Iterator<Item = Entry>, kept: &[Range], at: u64) -> Option<u64> {
+    let ranges = machine.map(|e| e.range).chain(kept.iter().copied());
+    ranges.flat_map(|r| [r.start, r.end]).filter(|&edge| edge > at).min()
+}
+
+/// What the byte at `at` is; `None` where nothing is said of it.
+fn kind_at(machine: impl Iterator<Item = Entry>, kept: &[Range], at: u64) -> Option<MemoryRegionKind> {
+    let mut memory = false;
+    for entry in machine.filter(|e| e.range.contains(at)) {
+        if entry.kind != RAM {
+            return Some(MemoryRegionKind::UnknownBios(entry.kind));
         }
+        memory = true;
     }
-    kept
+    let ours = kept.iter().any(|k| k.contains(at));
+    memory.then_some(if ours { MemoryRegionKind::Bootloader } else { MemoryRegionKind::Usable })
 }
 
 struct List<'a> {
@@ -80,12 +83,16 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    fn push(&mut self, range: Range, kind: MemoryRegionKind) -> Result<(), TooMany> {
-        if range.start >= range.end {
+    /// Adds a region, or lengthens the last one.
+    fn push(&mut self, region: MemoryRegion) -> Result<(), TooMany> {
+        if let Some(last) = self.out[..self.len].last_mut()
+            && last.end == region.start
+            && last.kind == region.kind
+        {
+            last.end = region.end;
             return Ok(());
         }
-        let place = self.out.get_mut(self.len).ok_or(TooMany)?;
-        *place = MemoryRegion { start: range.start, end: range.end, kind };
+        *self.out.get_mut(self.len).ok_or(TooMany)? = region;
         self.len += 1;
         Ok(())
     }

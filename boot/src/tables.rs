@@ -87,17 +87,30 @@ impl Frames {
 pub(crate) fn map(frames: &mut Frames, page: u64, frame: u64, rights: Rights) {
     let entry = entry(frames, page, 1);
     if *entry != 0 {
-        stop(format_args!("two things are to be mapped at {page:#x}"));
+        two_things(page);
     }
     *entry = frame | rights.bits();
 }
 
-/// Maps one large page of data.
+/// Maps one large page of data. It may be mapped so already: two regions may share it.
 pub(crate) fn map_large(frames: &mut Frames, page: u64, frame: u64) {
-    let entry = entry(frames, page, 2);
-    if *entry == 0 {
-        *entry = frame | Rights::ReadWrite.bits() | LARGE;
+    same_or_new(entry(frames, page, 2), page, frame | Rights::ReadWrite.bits() | LARGE);
+}
+
+/// Maps one page, which may be mapped so already.
+pub(crate) fn map_shared(frames: &mut Frames, page: u64, frame: u64, rights: Rights) {
+    same_or_new(entry(frames, page, 1), page, frame | rights.bits());
+}
+
+fn same_or_new(entry: &mut u64, page: u64, value: u64) {
+    if *entry != 0 && *entry != value {
+        two_things(page);
     }
+    *entry = value;
+}
+
+fn two_things(page: u64) -> ! {
+    stop(format_args!("two things are to be mapped at {page:#x}"))
 }
 
 /// The entry for `page` in the table of that level (1: pages, 2: large pages); tables on the way are made.
@@ -108,6 +121,8 @@ fn entry(frames: &mut Frames, page: u64, level: u32) -> &'static mut u64 {
         let entry = unsafe { &mut *table.add(index(page, above)) };
         if *entry == 0 {
             *entry = frames.take_zeroed(1) | PRESENT | WRITE;
+        } else if *entry & LARGE != 0 {
+            two_things(page);
         }
         table = (*entry & ADDRESS) as *mut u64;
     }
@@ -119,10 +134,3 @@ fn index(page: u64, level: u32) -> usize {
     (page >> (12 + 9 * (level - 1)) & 511) as usize
 }
 
-/// Maps one page, unless it is mapped.
-pub(crate) fn map_once(frames: &mut Frames, page: u64, frame: u64, rights: Rights) {
-    let entry = entry(frames, page, 1);
-    if *entry == 0 {
-        *entry = frame | rights.bits();
-    }
-}
