@@ -264,14 +264,15 @@ impl<K: Machine> Scheduler<K> {
     }
 
     /// From an interrupt handler, or after one: an idle core, if there is one, shall look at events and timers.
-    /// `here` is the M of the core that asks.
+    /// `here` is the M of the core that asks, on that core.
     pub fn event_for_idle(&self, here: &M<K>) {
         if cfg!(feature = "bug_event_tells_nobody") {
             return;
         }
         store_load_fence();
         if here.wake.is_halted() {
-            return self.event(here);
+            here.wake.set(WakeWord::EVENT); // no kick: the interrupt that we are in has ended the halt
+            return;
         }
         if self.npidle.load(Ordering::Relaxed) == 0 || self.nmspinning.load(Ordering::Relaxed) != 0 {
             return; // all Ps are busy, or somebody looks: both will come by

@@ -203,6 +203,14 @@ impl Fake {
         }
     }
 
+    /// Runs a handler as `core`'s: an interrupt ends a halt.
+    pub fn interrupt(&self, core: usize, handler: impl FnOnce()) {
+        handler();
+        let mut state = self.seats[core].state.lock().unwrap();
+        state.kicked = state.halted;
+        self.seats[core].bell.notify_all();
+    }
+
     /// The time for which this core's tick was asked last; 0 if never.
     pub fn armed(&self, core: usize) -> u64 {
         self.seats[core].armed.load(Ordering::SeqCst)

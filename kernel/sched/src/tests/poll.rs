@@ -118,4 +118,5 @@ fn an_event_wakes_an_idle_core() {
     assert!(s.ms[2].wake.halt());
     s.event_for_idle(&s.ms[2]);
     assert_ne!(s.ms[2].wake.take(), 0, "a handler on a halted core tells that core");
+    assert_eq!(s.machine.kicks.load(std::sync::atomic::Ordering::SeqCst), 0, "and need not kick it");
 }

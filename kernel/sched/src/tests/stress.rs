@@ -182,7 +182,8 @@ fn wait_for(s: &Sched, shared: &Shared, seed: u64, threads: Vec<thread::JoinHand
             s.schedtrace(0, true),
         );
         s.poll.fire(shared.devices[rng.next_u32() as usize % shared.devices.len()].desc);
-        s.event_for_idle(&s.ms[rng.next_u32() as usize % s.ms.len()]);
+        let on = rng.next_u32() as usize % s.ms.len();
+        s.machine.interrupt(on, || s.event_for_idle(&s.ms[on]));
         thread::sleep(Duration::from_micros(u64::from(rng.next_u32() % 200)));
     }
     for thread in threads {
