@@ -7,9 +7,9 @@ use gopark_tests::{
 
 const PROMPT: &str = "gopark> ";
 
-/// The default program with somebody at the serial line.
+/// The default program with somebody at the serial line; `info` takes the place of its workload.
 fn console(variant: &'static str) -> Trial {
-    trial(kernel!("program")).variant(variant).append("console=interactive").limit(120).expect(PROMPT)
+    trial(kernel!("program")).variant(variant).append("console=interactive info").limit(60).expect(PROMPT)
 }
 
 pub fn rows() -> Vec<Trial> {
@@ -47,8 +47,8 @@ fn typing() -> Vec<Trial> {
 /// Commands that show something.
 fn looking() -> Vec<Trial> {
     vec![
-        answered("ps", "ps", "chan receive"),
-        answered("cores", "cores", "idle"),
+        answered("ps", "ps", "join"),
+        answered("cores", "cores", "SWITCHES"),
         answered("mem", "mem", "free").cores(&[2]),
         answered("scheddetail", "scheddetail", "  P0: status=").cores(&[2]),
         console("schedtrace")
