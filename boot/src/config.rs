@@ -101,3 +101,6 @@ fn place(mapping: Mapping, ours: u64) -> Result<u64, Refused> {
 fn huge(at: u64) -> Result<u64, Refused> {
     if at.is_multiple_of(1 << 21) { Ok(at) } else { Err("physical_memory: multiples of 2 MiB only") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,3 +177,6 @@ fn finish(mut image: Image) -> Result<Image, BadImage> {
     }
     Ok(image)
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,3 +97,6 @@ impl List<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

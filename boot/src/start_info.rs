@@ -59,7 +59,9 @@ impl StartInfo {
         // Copies: references into packed structures may not be made.
         let (magic, version) = (info.magic, info.version);
         if magic != MAGIC || version < 1 {
-            stop(format_args!("PVH start info must be of version 1 or later; here: magic {magic:#x}, version {version}"));
+            stop(format_args!(
+                "PVH start info must be of version 1 or later; here: magic {magic:#x}, version {version}"
+            ));
         }
         info
     }
@@ -71,10 +73,9 @@ impl StartInfo {
 
     /// The machine's memory map.
     pub(crate) fn memory(&self) -> impl Iterator<Item = Entry> + Clone + use<> {
-        self.memory_entries().iter().map(|e| Entry {
-            range: Range { start: e.start, end: e.start.saturating_add(e.size) },
-            kind: e.kind,
-        })
+        self.memory_entries()
+            .iter()
+            .map(|e| Entry { range: Range { start: e.start, end: e.start.saturating_add(e.size) }, kind: e.kind })
     }
 
     fn memory_entries(&self) -> &'static [MemoryEntry] {

@@ -9,7 +9,16 @@ use core::arch::naked_asm;
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
-    naked_asm!("mov rax, rdi", "mov rcx, rdx", "shr rcx, 3", "rep movsq", "mov ecx, edx", "and ecx, 7", "rep movsb", "ret")
+    naked_asm!(
+        "mov rax, rdi",
+        "mov rcx, rdx",
+        "shr rcx, 3",
+        "rep movsq",
+        "mov ecx, edx",
+        "and ecx, 7",
+        "rep movsb",
+        "ret"
+    )
 }
 
 /// # Safety

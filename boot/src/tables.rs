@@ -133,4 +133,3 @@ fn entry(frames: &mut Frames, page: u64, level: u32) -> &'static mut u64 {
 fn index(page: u64, level: u32) -> usize {
     (page >> (12 + 9 * (level - 1)) & 511) as usize
 }
-
