@@ -115,19 +115,22 @@ fn two_things(page: u64) -> ! {
 
 /// The entry for `page` in the table of that level (1: pages, 2: large pages); tables on the way are made.
 fn entry(frames: &mut Frames, page: u64, level: u32) -> &'static mut u64 {
-    let mut table = BOOT_PML4.0.get().cast::<u64>();
+    let mut table = BOOT_PML4.0.get();
     for above in (level + 1..=4).rev() {
-        // SAFETY: IDENTITY: a table of 512 entries.
-        let entry = unsafe { &mut *table.add(index(page, above)) };
+        let entry = slot(table, index(page, above));
         if *entry == 0 {
             *entry = frames.take_zeroed(1) | PRESENT | WRITE;
         } else if *entry & LARGE != 0 {
             two_things(page);
         }
-        table = (*entry & ADDRESS) as *mut u64;
+        table = (*entry & ADDRESS) as *mut [u64; 512];
     }
-    // SAFETY: as above; one processor, and no two entries are borrowed at once.
-    unsafe { &mut *table.add(index(page, level)) }
+    slot(table, index(page, level))
+}
+
+fn slot(table: *mut [u64; 512], index: usize) -> &'static mut u64 {
+    // SAFETY: IDENTITY: a table; one processor, and no two entries are borrowed at once.
+    unsafe { &mut (*table)[index] }
 }
 
 fn index(page: u64, level: u32) -> usize {
