@@ -2,6 +2,8 @@
 //!
 //! A core that is about to sleep looks whether it is the last: all Ps idle, all queues empty. Then only a timer or a device
 //! with a waiting G can make anything happen; without either, the program is stuck, and says so instead of hanging.
+//! All of that is read under the lock, with all Ps in it: nobody can take an event or end a goroutine meanwhile.
+//!
 //! A console on which somebody may type is no reason to say nothing: it is reported as its own kind, once, until
 //! something ran again.
 #![forbid(unsafe_code)]

@@ -21,7 +21,9 @@
 //! ```
 //!
 //! *Locks.* The scheduler's lock, for moments. *Invariants.* IDLE-PAIR: an M is in the idle set exactly when it has neither
-//! a P nor one on its way; whoever takes it out of the set must either give it a P and notify it, or be it.
+//! a P nor one on its way; whoever takes it out of the set must either give it a P and notify it, or be it. SPIN-CLAIM: a waker
+//! that counted itself in `nmspinning` and then found no P takes that back under the lock, so that nobody who found a P after
+//! it holds the claim for an M that looks.
 
 use crate::{
     m::M,

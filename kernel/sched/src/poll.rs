@@ -5,7 +5,8 @@
 //!
 //! *Invariants.* QUEUED-ONCE: a descriptor's `queued` flag is set by whoever links it and cleared by whoever unlinked it,
 //! before its state is read; so an event is either in what the unlinker is about to read, or links it again.
-//! Descriptors live for ever.
+//! Descriptors live for ever. MARK-RMW: a mark is set and taken by read-modify-writes only, so whoever takes it sees what the
+//! handlers wrote before every event that it stands for.
 //!
 //! *Memory order.*
 //! ```text

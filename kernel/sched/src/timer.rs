@@ -15,6 +15,9 @@
 //!   store_load_fence                    store_load_fence
 //!   keeper awake after `when`? -> event earliest again: sleep no longer than that
 //! ```
+//! *Invariants.* KEEPER-WORD: the keeper sleeps no longer than `keeper_until` says, and looks once more after it stopped being the
+//! keeper: so an adder of a later timer may leave it to the keeper.
+//!
 //! *Differences from Go.* A sleep's timer lives in the G and is put into the heap after the G is off its stack, as in Go
 //! 1.23. The keeper stands where Go has the M that blocks in netpoll.
 
