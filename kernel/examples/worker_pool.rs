@@ -30,5 +30,5 @@ fn main() {
 }
 
 fn divisors(n: u64) -> usize {
-    (1..=n).filter(|d| n % d == 0).count()
+    (1..=n).filter(|&d| n.is_multiple_of(d)).count()
 }
