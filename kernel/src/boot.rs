@@ -18,7 +18,8 @@ use crate::{
     core::{self as cpu, BOOT_CORE, Core},
     dev::uart,
     go::Builder,
-    irq, machine::{self, Kernel},
+    irq,
+    machine::{self, Kernel},
     mem::{self, kstack, layout, paging, reserve},
     panic, raw_println,
     settings::{PanicMode, Settings},
@@ -98,9 +99,8 @@ fn command_line(info: &BootInfo) -> &'static [u8] {
 }
 
 fn read_settings(info: &BootInfo) {
-    let settings = SETTINGS.call_once(|| {
-        Settings::parse(command_line(info), |complaint| raw_println!("gopark: {complaint}"))
-    });
+    let settings =
+        SETTINGS.call_once(|| Settings::parse(command_line(info), |complaint| raw_println!("gopark: {complaint}")));
     irq::ASYNC_PREEMPT_OFF.store(settings.asyncpreemptoff, Ordering::Relaxed);
     panic::ABORT.store(settings.panic == PanicMode::Abort, Ordering::Relaxed);
 }

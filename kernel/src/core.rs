@@ -188,8 +188,7 @@ pub(crate) unsafe fn install(core: &'static Core) {
     x86_64::registers::model_specific::GsBase::write(base);
 }
 
-static CORES: [AtomicPtr<Core>; MAX_CORES] =
-    [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CORES];
+static CORES: [AtomicPtr<Core>; MAX_CORES] = [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CORES];
 
 /// Enters `core` into the table, at its index.
 pub(crate) fn register(core: &'static Core) {

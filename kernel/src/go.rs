@@ -159,10 +159,7 @@ impl Builder {
     /// # Errors
     /// If there is no memory for the stack, or no stack can be that large.
     #[track_caller]
-    pub fn spawn<T: Send + 'static>(
-        self,
-        f: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<JoinHandle<T>, StackError> {
+    pub fn spawn<T: Send + 'static>(self, f: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, StackError> {
         let site = Location::caller();
         if size_of_val(&f) <= LARGE_CLOSURE {
             return with_cx(|cx| self.spawn_on(cx, f, site));

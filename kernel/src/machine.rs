@@ -16,9 +16,7 @@ use core::{
 
 use alloc::boxed::Box;
 
-use gopark_sched::{
-    Commit, Cx, Deadlock, G, GRef, Machine, Parked, Scheduler, Stop, WaitReason, idle::WakeWord,
-};
+use gopark_sched::{Commit, Cx, Deadlock, G, GRef, Machine, Parked, Scheduler, Stop, WaitReason, idle::WakeWord};
 
 use crate::{
     arch::{apic, clock, context, timer, vector},
@@ -254,6 +252,9 @@ impl Machine for Kernel {
     }
 
     fn kick(&self, core: usize) {
+        if cpu::here().index() == core {
+            return; // we are an interrupt handler on a halted core, and have ended its halt
+        }
         if let Some(core) = cpu::by_index(core) {
             count(&cpu::here().stats.ipi_sent);
             apic::send_ipi(core.apic_id(), vector::KICK);

@@ -7,9 +7,9 @@ use core::sync::atomic::Ordering;
 
 use crate::{
     arch::port::{self, ExitCode},
+    machine::yield_now,
     panic::PANICKING,
     time::{Duration, Instant},
-    machine::yield_now,
 };
 
 /// How long the end waits for a goroutine that prints its panic.

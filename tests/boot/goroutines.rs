@@ -14,6 +14,12 @@ pub fn rows() -> Vec<Trial> {
         trial(kernel!("num_goroutine")),
         trial(kernel!("daisy_chain")),
         trial(kernel!("steal")).cores(&[1, 2, 4, 8]).expect("done on each core"),
+        // Under -icount all cores advance evenly, so shares can be asked for: each at least half of a fair one.
+        trial(kernel!("steal"))
+            .variant("shares")
+            .cores(&[2, 4])
+            .setting(&["--icount", "shift=0,sleep=off"])
+            .append("-- 15"),
         trial(kernel!("steal")).variant("large").cores(&[64]).limit(240).expect("done on each core"),
         trial(kernel!("wakeup")).cores(&[1, 2, 4, 8]),
         trial(kernel!("preempt")),

@@ -9,7 +9,11 @@ use super::{
     demo, show,
 };
 use crate::{
-    boot, chan, go, machine::sched, print, println, shutdown, time::{Duration, Instant}, trace,
+    boot, chan, go,
+    machine::sched,
+    print, println, shutdown,
+    time::{Duration, Instant},
+    trace,
 };
 
 /// Does it.
@@ -47,7 +51,9 @@ fn hog(n: u32) {
 fn spawn(n: u32) {
     let start = Instant::now();
     match demo::spawn(n) {
-        Ok(sum) => println!("{n} goroutines started and joined in {:?}; their numbers add up to {sum}", start.elapsed()),
+        Ok(sum) => {
+            println!("{n} goroutines started and joined in {:?}; their numbers add up to {sum}", start.elapsed())
+        }
         Err(error) => println!("{error}"),
     }
 }

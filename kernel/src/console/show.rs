@@ -91,9 +91,8 @@ impl fmt::Display for Cores {
             };
             // A P's counters stay with the P: shown where it is, or was last.
             let own = sched.ps().get(m.id);
-            let (switches, steals) = own.map_or((0, 0), |p| {
-                (p.stats.switches.load(Ordering::Relaxed), p.stats.steals.load(Ordering::Relaxed))
-            });
+            let (switches, steals) = own
+                .map_or((0, 0), |p| (p.stats.switches.load(Ordering::Relaxed), p.stats.steals.load(Ordering::Relaxed)));
             let stats = &core.stats;
             let idle = stats.idle_ns.load(Ordering::Relaxed).saturating_mul(100) / uptime;
             write!(
@@ -130,7 +129,13 @@ pub struct Mem;
 impl fmt::Display for Mem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let frames::Stats { total, free } = frames::stats();
-        write!(f, "memory: {} of {} free, {} in use", Size(free * 4096), Size(total * 4096), Size((total - free) * 4096))?;
+        write!(
+            f,
+            "memory: {} of {} free, {} in use",
+            Size(free * 4096),
+            Size(total * 4096),
+            Size((total - free) * 4096)
+        )?;
         let kept = crate::go::KEPT.load(Ordering::Relaxed);
         write!(f, "\nstacks kept of goroutines that died by a panic: {kept}")
     }
@@ -157,7 +162,13 @@ impl fmt::Display for Info {
         let version = env!("CARGO_PKG_VERSION");
         let mhz = clock::tsc_khz() / 1000;
         writeln!(f, "gopark {version}: goroutines on bare metal")?;
-        writeln!(f, "  cores        {} of {}, gomaxprocs {}", sched().ms().len(), boot::platform().cores.iter().count(), sched().gomaxprocs())?;
+        writeln!(
+            f,
+            "  cores        {} of {}, gomaxprocs {}",
+            sched().ms().len(),
+            boot::platform().cores.iter().count(),
+            sched().gomaxprocs()
+        )?;
         writeln!(f, "  memory       {}", Size(frames::stats().total * 4096))?;
         writeln!(f, "  clock        TSC at {mhz} MHz, by {}", clock::source())?;
         writeln!(f, "  timer        {}, {} interrupt controller", timer::mode(), apic::mode())?;
@@ -165,4 +176,3 @@ impl fmt::Display for Info {
         write!(f, "  up           {:?}", Duration::from_nanos(clock::now()))
     }
 }
-

@@ -148,17 +148,11 @@ impl<T: ?Sized> Mutex<T> {
 
     fn announce(&self, word: usize) -> bool {
         let to = word | WAITERS;
-        word == to
-            || self.word.compare_exchange(word, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        word == to || self.word.compare_exchange(word, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     fn wait(&self, expected: usize, since: Option<u64>) -> (Wake, u64) {
-        let how = Wait {
-            addr: self.addr(),
-            reason: WaitReason::SyncMutexLock,
-            since,
-            owner: Some(owner_at),
-        };
+        let how = Wait { addr: self.addr(), reason: WaitReason::SyncMutexLock, since, owner: Some(owner_at) };
         let Some(g) = current_g() else { panic!("a mutex is waited for by goroutines only") };
         sema::wait(&how, g, || self.word.load(Ordering::Relaxed) == expected && !self.is_abandoned(expected))
     }

@@ -24,8 +24,7 @@ use crate::{
 /// A prime, so that addresses with a common alignment spread.
 const BUCKETS: usize = 251;
 
-static TABLE: [Lock<WaitQueue<Ticket>>; BUCKETS] =
-    [const { Lock::new(Rank::Sema, WaitQueue::new()) }; BUCKETS];
+static TABLE: [Lock<WaitQueue<Ticket>>; BUCKETS] = [const { Lock::new(Rank::Sema, WaitQueue::new()) }; BUCKETS];
 
 /// What a waiter waits with.
 #[derive(Debug)]

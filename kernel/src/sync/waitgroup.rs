@@ -49,9 +49,7 @@ impl WaitGroup {
     /// The counter is 0 and somebody waits. All who wait leave, unless the counter grew again meanwhile.
     fn release(&self) {
         let reset = |w: u64| (w >> 32 == 0 && w as u32 != 0).then_some(0);
-        sema::wake_all(self.addr(), || {
-            self.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, reset).is_ok()
-        });
+        sema::wake_all(self.addr(), || self.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, reset).is_ok());
     }
 
     /// Waits until the counter is 0; what was done before each `done` is visible after.
@@ -64,8 +62,7 @@ impl WaitGroup {
             if word >> 32 == 0 {
                 return;
             }
-            let announced =
-                self.word.compare_exchange(word, word + 1, Ordering::Relaxed, Ordering::Relaxed);
+            let announced = self.word.compare_exchange(word, word + 1, Ordering::Relaxed, Ordering::Relaxed);
             if announced.is_ok() {
                 return self.sleep();
             }
@@ -74,12 +71,7 @@ impl WaitGroup {
 
     fn sleep(&self) {
         let Some(g) = current_g() else { panic!("a wait group is waited for by goroutines only") };
-        let how = Wait {
-            addr: self.addr(),
-            reason: WaitReason::SyncWaitGroupWait,
-            since: None,
-            owner: None,
-        };
+        let how = Wait { addr: self.addr(), reason: WaitReason::SyncWaitGroupWait, since: None, owner: None };
         // Our announcement stands in the word until the release takes it out.
         sema::wait(&how, g, || self.word.load(Ordering::Acquire) as u32 != 0);
     }

@@ -7,7 +7,10 @@
 
 use x86_64::{
     VirtAddr,
-    instructions::{segmentation::{CS, DS, ES, SS, Segment}, tables::load_tss},
+    instructions::{
+        segmentation::{CS, DS, ES, SS, Segment},
+        tables::load_tss,
+    },
     structures::{
         gdt::{Descriptor, GlobalDescriptorTable},
         tss::TaskStateSegment,

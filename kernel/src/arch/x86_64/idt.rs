@@ -3,10 +3,7 @@
 //! *Invariants.* IST-SLOTS (`gdt`).
 
 use spin::Once;
-use x86_64::{
-    VirtAddr,
-    structures::DescriptorTablePointer,
-};
+use x86_64::{VirtAddr, structures::DescriptorTablePointer};
 
 use crate::arch::{entry, gdt::Ist};
 
@@ -70,10 +67,7 @@ static IDT: Once<[Gate; 256]> = Once::new();
 /// Loads the table on this core.
 pub fn load() {
     let idt = IDT.call_once(|| core::array::from_fn(|v| Gate::new(v as u8)));
-    let pointer = DescriptorTablePointer {
-        limit: (size_of_val(idt) - 1) as u16,
-        base: VirtAddr::from_ptr(idt),
-    };
+    let pointer = DescriptorTablePointer { limit: (size_of_val(idt) - 1) as u16, base: VirtAddr::from_ptr(idt) };
     // SAFETY: the table is a static that is never written again, and each gate leads to its stub.
     unsafe { x86_64::instructions::tables::lidt(&pointer) };
 }
