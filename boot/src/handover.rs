@@ -17,7 +17,7 @@ use crate::{
     range_of,
     start_info::StartInfo,
     stop,
-    tables::{self, Frames, PAGE, Rights},
+    tables::{self, Frames, PAGE, Rights, Size},
 };
 
 /// Pages for `BootInfo` and the memory map behind it.
@@ -45,7 +45,7 @@ impl Handover {
         map_all(&mut frames, self.layout.boot_info, info, INFO_PAGES);
         let line = self.command_line(&mut frames);
         let stack_pages = self.layout.stack_size / PAGE;
-        let stack = frames.take_zeroed(stack_pages);
+        let stack = frames.take(stack_pages);
         let bottom = self.layout.stack + PAGE; // below it: the guard
         map_all(&mut frames, bottom, stack, stack_pages);
         self.write_info(info, line, frames.next());
@@ -107,9 +107,7 @@ impl Handover {
 }
 
 fn map_all(frames: &mut Frames, base: u64, at: u64, pages: u64) {
-    for page in 0..pages {
-        tables::map(frames, base + page * PAGE, at + page * PAGE, Rights::ReadWrite);
-    }
+    tables::map(frames, Size::Page, base, at, pages, Rights::ReadWrite);
 }
 
 /// Loading it again flushes what the processor remembers of the tables.

@@ -83,41 +83,56 @@ impl Frames {
     }
 }
 
-/// Maps one page.
-pub(crate) fn map(frames: &mut Frames, page: u64, frame: u64, rights: Rights) {
-    let entry = entry(frames, page, 1);
-    if *entry != 0 {
-        two_things(page);
+/// How much one entry maps: its level in the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    Page = 1,
+    Large = 2,
+}
+
+impl Size {
+    fn bytes(self) -> u64 {
+        match self {
+            Self::Page => PAGE,
+            Self::Large => LARGE_PAGE,
+        }
     }
-    *entry = frame | rights.bits();
-}
 
-/// Maps one large page of data. It may be mapped so already: two regions may share it.
-pub(crate) fn map_large(frames: &mut Frames, page: u64, frame: u64) {
-    same_or_new(entry(frames, page, 2), page, frame | Rights::ReadWrite.bits() | LARGE);
-}
-
-/// Maps one page, which may be mapped so already.
-pub(crate) fn map_shared(frames: &mut Frames, page: u64, frame: u64, rights: Rights) {
-    same_or_new(entry(frames, page, 1), page, frame | rights.bits());
-}
-
-fn same_or_new(entry: &mut u64, page: u64, value: u64) {
-    if *entry != 0 && *entry != value {
-        two_things(page);
+    fn bits(self) -> u64 {
+        match self {
+            Self::Page => 0,
+            Self::Large => LARGE,
+        }
     }
-    *entry = value;
+}
+
+/// Maps `count` pages in a row. They may be mapped so already, as two regions may share a large page, but not otherwise.
+pub(crate) fn map(frames: &mut Frames, size: Size, mut page: u64, mut frame: u64, mut count: u64, rights: Rights) {
+    while count > 0 {
+        let entries = entries(frames, page, size as u32);
+        let row = (entries.len() as u64).min(count);
+        for entry in &mut entries[..row as usize] {
+            let value = frame | rights.bits() | size.bits();
+            if *entry != 0 && *entry != value {
+                two_things(page);
+            }
+            *entry = value;
+            page = page.wrapping_add(size.bytes());
+            frame += size.bytes();
+        }
+        count -= row;
+    }
 }
 
 fn two_things(page: u64) -> ! {
     stop(format_args!("two things are to be mapped at {page:#x}"))
 }
 
-/// The entry for `page` in the table of that level (1: pages, 2: large pages); tables on the way are made.
-fn entry(frames: &mut Frames, page: u64, level: u32) -> &'static mut u64 {
+/// The entries from that of `page` to the end of its table of that level; tables on the way are made.
+fn entries(frames: &mut Frames, page: u64, level: u32) -> &'static mut [u64] {
     let mut table = BOOT_PML4.0.get();
     for above in (level + 1..=4).rev() {
-        let entry = slot(table, index(page, above));
+        let entry = &mut row(table, index(page, above))[0];
         if *entry == 0 {
             *entry = frames.take_zeroed(1) | PRESENT | WRITE;
         } else if *entry & LARGE != 0 {
@@ -125,12 +140,13 @@ fn entry(frames: &mut Frames, page: u64, level: u32) -> &'static mut u64 {
         }
         table = (*entry & ADDRESS) as *mut [u64; 512];
     }
-    slot(table, index(page, level))
+    row(table, index(page, level))
 }
 
-fn slot(table: *mut [u64; 512], index: usize) -> &'static mut u64 {
-    // SAFETY: IDENTITY: a table; one processor, and no two entries are borrowed at once.
-    unsafe { &mut (*table)[index] }
+fn row(table: *mut [u64; 512], from: usize) -> &'static mut [u64] {
+    // SAFETY: IDENTITY: a table; one processor, and no two rows are borrowed at once.
+    let table = unsafe { &mut *table };
+    &mut table[from..]
 }
 
 fn index(page: u64, level: u32) -> usize {
