@@ -4,10 +4,12 @@
 //! off, interrupts off, and `ebx` at the start info.
 //!
 //! *Invariants.* W^X: the map that is made here has the loader's text executable and read-only, everything else below 4 GiB
-//! writable and not executable (page 0 too: QEMU's start info lies there; the kernel drops this map); CR0.WP and EFER.NXE are on before paging is. SSE is on before any Rust.
+//! writable and not executable (page 0 too: QEMU's start info lies there; the kernel drops this map); CR0.WP and EFER.NXE are
+//! on before paging is. SSE is on before any Rust.
 
 use core::arch::global_asm;
 
+use crate::serial;
 use crate::tables::{BOOT_PDPT, BOOT_PDS, BOOT_PML4, BOOT_PT};
 
 /// Bytes of the loader's own stack.
@@ -36,6 +38,16 @@ global_asm!(
     "cli",
     "mov esp, offset {stack} + {stack_size}",
     "mov ebp, ebx",
+    // Nothing below works without long mode and no-execute: CPUID 0x80000001 (vol. 2, CPUID), edx bits 29 and 20.
+    "mov eax, 0x80000000",
+    "cpuid",
+    "cmp eax, 0x80000001",
+    "jb gopark_boot_old",
+    "mov eax, 0x80000001",
+    "cpuid",
+    "and edx, 0x20100000",
+    "cmp edx, 0x20100000",
+    "jne gopark_boot_old",
     // The first 2 MiB, page by page: ours.
     "mov edi, offset {pt}",
     "xor eax, eax",
@@ -100,6 +112,7 @@ global_asm!(
     "ljmp 8, offset gopark_boot_long",
     ".code64",
     "gopark_boot_long:",
+    "mov esp, esp", // the upper half of a register is not defined after 32-bit code
     "mov eax, 16",
     "mov ds, eax",
     "mov es, eax",
@@ -111,6 +124,34 @@ global_asm!(
     "xor ebp, ebp",
     "call {main}",
     "ud2",
+    // What `serial` does, in the only instructions that there are then.
+    ".code32",
+    "gopark_boot_old:",
+    "mov esi, offset gopark_boot_old_text",
+    "6:",
+    "mov ecx, {patience}",
+    "mov edx, {line_status}",
+    "7:",
+    "in al, dx",
+    "test al, {ready}",
+    "jnz 8f",
+    "dec ecx",
+    "jnz 7b",
+    "8:",
+    "mov edx, {data}",
+    "lodsb",
+    "out dx, al",
+    "cmp al, 10",
+    "jne 6b",
+    "mov eax, {loader_error}",
+    "mov edx, {debug_exit}",
+    "out dx, eax",
+    "9:",
+    "hlt",
+    "jmp 9b",
+    "gopark_boot_old_text:",
+    ".ascii \"gopark-boot: this processor lacks long mode or no-execute pages\\r\\n\"",
+    ".code64",
     ".balign 8",
     "gopark_boot_gdt:",
     ".quad 0",
@@ -127,4 +168,10 @@ global_asm!(
     pdpt = sym BOOT_PDPT,
     pml4 = sym BOOT_PML4,
     main = sym crate::main,
+    data = const serial::DATA,
+    line_status = const serial::LINE_STATUS,
+    ready = const serial::READY,
+    patience = const serial::PATIENCE,
+    debug_exit = const serial::DEBUG_EXIT,
+    loader_error = const serial::LOADER_ERROR,
 );

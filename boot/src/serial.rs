@@ -3,16 +3,16 @@
 use core::{arch::asm, fmt};
 
 /// COM1's registers (16550): data, and line status.
-const DATA: u16 = 0x3f8;
-const LINE_STATUS: u16 = DATA + 5;
+pub(crate) const DATA: u16 = 0x3f8;
+pub(crate) const LINE_STATUS: u16 = DATA + 5;
 /// Line status bit 5: the transmitter takes another byte.
-const READY: u8 = 1 << 5;
+pub(crate) const READY: u8 = 1 << 5;
 /// How often the status is read before the byte is sent anyway: a port that is not there must not hang us.
-const PATIENCE: u32 = 100_000;
+pub(crate) const PATIENCE: u32 = 100_000;
 /// QEMU's isa-debug-exit.
-const DEBUG_EXIT: u16 = 0xf4;
+pub(crate) const DEBUG_EXIT: u16 = 0xf4;
 /// "The loader could not start the kernel."
-const LOADER_ERROR: u32 = 0x15;
+pub(crate) const LOADER_ERROR: u32 = 0x15;
 
 pub(crate) struct Serial;
 
