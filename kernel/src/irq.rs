@@ -17,7 +17,7 @@ use core::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use gopark_sched::{Cx, PollDesc, Stop, sched::SLICE};
+use gopark_sched::{Cx, PollDesc, Stop};
 
 use crate::{
     arch::{apic, clock, idt, vector},
@@ -110,14 +110,7 @@ fn timer(core: &Core) -> Then {
     // that found no P would leave that G without another one.
     // SAFETY: PINNED: an interrupt handler stays on its core.
     let cx = unsafe { Cx::of(sched(), m) };
-    let now = clock::now();
-    let Some(tick) = sched().tick(m, cx.as_ref(), now) else {
-        // On g0, perhaps just about to run a G and sure that this tick was still to come. An idle core sets its own.
-        if !m.wake.is_halted() {
-            set_timer(core, Some(now + SLICE));
-        }
-        return Then::Continue;
-    };
+    let Some(tick) = sched().tick(m, cx.as_ref(), clock::now()) else { return Then::Continue };
     set_timer(core, Some(tick.next));
     if !tick.preempt {
         return Then::Continue;
