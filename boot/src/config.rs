@@ -32,16 +32,16 @@ pub struct Layout {
 /// An option that this loader does not offer.
 pub type Refused = &'static str;
 
-/// Reads the section; a kernel without one gets what everybody gets.
+/// Reads the section. A kernel without one asks for nothing, which none can live with: some tool took its section away,
+/// or it is no kernel.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn read(section: Option<&[u8]>) -> Result<BootloaderConfig, Refused> {
-    let ours = BootloaderConfig::new_default();
-    let Some(bytes) = section else { return Ok(ours) };
+    let bytes = section.ok_or("there is none; entry_point! of bootloader_api makes it")?;
     let config = BootloaderConfig::deserialize(bytes)?;
     // `BootInfo` has one layout per version of the crate, and `deserialize` does not look.
-    if bytes.get(VERSION) != ours.serialize().get(VERSION) {
+    if bytes.get(VERSION) != BootloaderConfig::new_default().serialize().get(VERSION) {
         return Err("made by another version of bootloader_api; 0.11.17 is needed");
     }
     Ok(config)

@@ -4,8 +4,8 @@
 //! off, interrupts off, and `ebx` at the start info.
 //!
 //! *Invariants.* W^X: the map that is made here has the loader's text executable and read-only, everything else below 4 GiB
-//! writable and not executable (page 0 too: QEMU's start info lies there; the kernel drops this map); CR0.WP and EFER.NXE are
-//! on before paging is. SSE is on before any Rust.
+//! writable and not executable (page 0 too, since QEMU's start info lies there, but no longer when the kernel is
+//! entered); CR0.WP and EFER.NXE are on before paging is. SSE is on before any Rust.
 
 use core::arch::global_asm;
 

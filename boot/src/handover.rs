@@ -50,6 +50,7 @@ impl Handover {
         map_all(&mut frames, bottom, stack, stack_pages);
         self.write_info(info, line, frames.next());
         let top = bottom + stack_pages * PAGE;
+        tables::unmap_page_0();
         // SAFETY: the entry lies in an executable segment that is mapped; the stack and `BootInfo` are; interrupts are off.
         unsafe {
             asm!(

@@ -83,6 +83,12 @@ impl Frames {
     }
 }
 
+/// From here on a null pointer leads nowhere. The start info may lie there: it must have been read.
+pub(crate) fn unmap_page_0() {
+    // SAFETY: one processor; no row of this table is borrowed.
+    unsafe { BOOT_PT.0.get().cast::<u64>().write(0) };
+}
+
 /// How much one entry maps: its level in the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Size {
