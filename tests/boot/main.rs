@@ -11,6 +11,7 @@ use libtest_mimic::{Arguments, Trial as Test};
 mod console;
 mod ends;
 mod goroutines;
+mod loader;
 mod settings;
 mod stacks;
 mod time;
@@ -39,6 +40,7 @@ fn rows() -> Vec<Trial> {
         stacks::rows(),
         ends::rows(),
         settings::rows(),
+        loader::rows(),
         trace::rows(),
         console::rows(),
     ];
