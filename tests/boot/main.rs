@@ -10,6 +10,7 @@ use libtest_mimic::{Arguments, Trial as Test};
 
 mod console;
 mod ends;
+mod examples;
 mod goroutines;
 mod loader;
 mod settings;
@@ -43,6 +44,7 @@ fn rows() -> Vec<Trial> {
         loader::rows(),
         trace::rows(),
         console::rows(),
+        examples::rows(),
     ];
     tables.into_iter().flatten().collect()
 }
