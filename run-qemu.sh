@@ -9,14 +9,17 @@
 set -u
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 1
+stamp=$here/target/loader/.built
 
 say() { printf 'run-qemu.sh: %s\n' "$*" >&2; }
 
-# Ends with 1: a fault of the call or of this computer. The guest's faults have other numbers.
-die() {
-    say "$*"
-    exit 1
+# Ends with this status, and a line that says why.
+end() {
+    say "${@:2}"
+    exit "$1"
 }
+# A fault of the call or of this computer. The guest's faults have other numbers.
+die() { end 1 "$@"; }
 
 usage() {
     cat <<'END'
@@ -56,8 +59,6 @@ exit code
 END
 }
 
-# ---- settings ---------------------------------------------------------------
-
 # A whole number within bounds: number NAME VALUE LEAST MOST
 number() {
     case $2 in
@@ -89,9 +90,7 @@ defaults() {
     runner='' only_loader='' kernel=''
     # Split at blanks, as it would be on a command line.
     read -r -a extra <<<"${GOPARK_QEMU_ARGS:-}"
-    console=none
-    [ -t 0 ] && console=interactive
-    console=${GOPARK_CONSOLE:-$console}
+    console=${GOPARK_CONSOLE:-$([ -t 0 ] && echo interactive || echo none)}
     limit=${GOPARK_TIMEOUT:-}
 }
 
@@ -148,8 +147,7 @@ check_settings() {
 choose_limit() {
     timeout=$(command -v timeout || command -v gtimeout)
     if [ -z "$limit" ]; then
-        limit=600
-        if [ -t 0 ] || [ -n "$gdb" ] || [ -z "$timeout" ]; then limit=0; fi
+        if [ -t 0 ] || [ -n "$gdb" ] || [ -z "$timeout" ]; then limit=0; else limit=600; fi
     fi
     number --timeout "$limit" 0 999999
     ((limit == 0)) || [ -n "$timeout" ] ||
@@ -179,53 +177,46 @@ choose_accel() {
     fi
 }
 
-# ---- what is needed ---------------------------------------------------------
-
 # Runs a function while no other call of this script runs one.
 alone() {
     mkdir -p "$here/target/loader" || die "cannot create $here/target/loader"
     (
-        if command -v flock >/dev/null; then
-            flock 9 || exit
-        fi
+        ! command -v flock >/dev/null || flock 9 || exit
         "$@" 9>&-
     ) 9>"$here/target/loader/.lock"
 }
 
 need_qemu() {
-    if [ -n "$qemu" ]; then
-        command -v "$qemu" >/dev/null || die "--qemu: there is no $qemu"
-        return
+    if [ -z "$qemu" ]; then
+        qemu=qemu-system-x86_64
+        # Standard input is the guest's, and an installer would read from it.
+        command -v "$qemu" >/dev/null || alone install_qemu </dev/null || exit 1
     fi
-    qemu=qemu-system-x86_64
-    # Standard input is the guest's, and an installer would read from it.
-    command -v "$qemu" >/dev/null || alone install_qemu </dev/null || exit 1
+    command -v "$qemu" >/dev/null || die "--qemu: there is no $qemu"
 }
 
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+# Standard output is the guest's.
+install() {
+    say "QEMU is missing; installing it: $*"
+    if [ "$1" = brew ] || [ "$(id -u)" = 0 ]; then "$@" >&2; else sudo -n "$@" >&2; fi
 }
 
 install_qemu() {
+    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qy -o DPkg::Lock::Timeout=300)
     # Another call may have done it while we waited.
     command -v qemu-system-x86_64 >/dev/null && return
     if command -v brew >/dev/null; then
-        say "QEMU is missing: installing it with brew"
-        brew install qemu >&2
+        install brew install qemu
     elif [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
         how_to_install "it takes root to install it"
     elif command -v apt-get >/dev/null; then
-        say "QEMU is missing: installing the package qemu-system-x86 with apt-get"
         # A repository that does not answer need not be the one with QEMU.
-        as_root apt-get update -q >&2 || say "apt-get update failed; going on with what it knows"
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
-            -o DPkg::Lock::Timeout=300 qemu-system-x86 >&2
+        install "${apt[@]}" update || say "going on with what apt-get knows"
+        install "${apt[@]}" install --no-install-recommends qemu-system-x86
     elif command -v dnf >/dev/null; then
-        say "QEMU is missing: installing the package qemu-system-x86-core with dnf"
-        as_root dnf install -qy qemu-system-x86-core >&2
+        install dnf install -qy qemu-system-x86-core
     elif command -v pacman >/dev/null; then
-        say "QEMU is missing: installing the package qemu-system-x86 with pacman"
-        as_root pacman -Sy --noconfirm --needed qemu-system-x86 >&2
+        install pacman -Sy --noconfirm --needed qemu-system-x86
     else
         how_to_install "no package manager that is known here"
     fi
@@ -254,16 +245,14 @@ need_loader() {
 
 # The stamp is as old as the start of the last good build.
 loader_is_fresh() {
-    local stamp=$here/target/loader/.built
-    [ -f "$loader" ] && [ -f "$stamp" ] && [ -z "$(
-        cd "$here" && find boot Cargo.toml Cargo.lock .cargo -newer "$stamp" -print 2>/dev/null | head -n 1
-    )" ]
+    [ -f "$loader" ] && [ -f "$stamp" ] &&
+        [ -z "$(cd "$here" && find boot Cargo.toml Cargo.lock .cargo -newer "$stamp" 2>&1)" ]
 }
 
 # The loader is built by the repository's own settings, whatever cargo command runs around us.
 build_loader() {
     loader_is_fresh && return
-    local stamp=$here/target/loader/.built name
+    local name
     for name in $(compgen -e); do
         case $name in
         CARGO_HOME | CARGO_HTTP_* | CARGO_NET_* | CARGO_REGISTR* | CARGO_SOURCE_* | CARGO_TERM_*) ;;
@@ -275,8 +264,6 @@ build_loader() {
         die "the loader (boot/) does not build"
     mv "$stamp.new" "$stamp"
 }
-
-# ---- the machine ------------------------------------------------------------
 
 # Kernels start in the top 2 GiB of the address space, no program of this computer does. An ELF file
 # has its entry point in the 8 bytes from 24 on, least significant first.
@@ -315,19 +302,12 @@ child='' signal='' terminal='' since=0
 start_machine() {
     # QEMU makes its standard output non-blocking, and leaves it so; it gets one of its own, where that can be
     # had, so that whoever shares ours does not notice.
-    local out=/dev/stdout
-    [ ! -t 0 ] && { [ -t 1 ] || [ -p /dev/stdout ]; } && { : >>"$out"; } 2>/dev/null || out=''
-    if [ -n "$out" ]; then
-        "${command[@]}" <&0 >>"$out" &
+    if [ ! -t 0 ] && { [ -t 1 ] || [ -p /dev/stdout ]; } && { : >>/dev/stdout; } 2>/dev/null; then
+        "${command[@]}" <&0 >>/dev/stdout &
     else
         "${command[@]}" <&0 &
     fi
     child=$!
-}
-
-on_signal() {
-    signal=$1
-    stop_machine
 }
 
 # Asks first, so that QEMU can put the terminal right.
@@ -349,13 +329,13 @@ clean_up() {
 # Boots; sets `status` to QEMU's, and `remark` to what the shell says if a signal ended it: the status
 # alone is the same for a program that ends with code 4 and for a machine killed by signal 9.
 run_machine() {
-    local file
+    local file number
     [ ! -t 0 ] || terminal=$(stty -g)
     trap clean_up EXIT
-    trap 'on_signal 1' HUP
-    trap 'on_signal 2' INT
-    trap 'on_signal 3' QUIT
-    trap 'on_signal 15' TERM
+    for number in 1 2 3 15; do
+        # shellcheck disable=SC2064 # the number as it is now
+        trap "signal=$number; stop_machine" "$number"
+    done
     since=$SECONDS
     start_machine
     file=$(mktemp) && exec 7>"$file" 8<"$file" && rm "$file" || exec 7>/dev/null 8</dev/null
@@ -372,66 +352,49 @@ run_machine() {
 
 # Says in one line how it ended, and ends likewise.
 judge() {
-    local name
-    if [ -n "$signal" ]; then
-        say "killed by signal $signal"
-        exit $((128 + signal))
-    elif ((limit > 0 && SECONDS - since >= limit && (status == 124 || status == 137))); then
-        say "time-out: the machine was ended after $limit s"
-        exit 124
-    elif ((status > 128)) && [ -n "$remark" ]; then
-        name=$(kill -l $((status - 128)) 2>/dev/null)
-        say "QEMU was killed by signal $((status - 128))${name:+ (SIG${name#SIG})}"
-        exit "$status"
+    local killer=$((status - 128)) program=$(((status - 129) / 2))
+    [ -z "$signal" ] || end $((128 + signal)) "killed by signal $signal"
+    if ((limit > 0 && SECONDS - since >= limit && (status == 124 || status == 137))); then
+        end 124 "time-out: the machine was ended after $limit s"
+    elif ((killer > 0)) && [ -n "$remark" ]; then
+        end "$status" "QEMU was killed by signal $killer (SIG$(kill -l $killer 2>/dev/null))"
     fi
     # QEMU ends with twice the value that the guest wrote, plus one.
     case $status in
     33) exit 0 ;;
-    35) crash "a panic in main" ;;
-    37) crash "a deadlock: all goroutines are asleep" ;;
-    39) crash "a fatal error" ;;
-    41) crash "a CPU exception" ;;
-    43) say "the loader refused the kernel" && exit 3 ;;
-    45) crash "a core was stuck" ;;
-    47) crash "out of memory" ;;
-    0) say "the machine reset or went off without a word from the guest (a triple fault, or QEMU was told to quit)" && exit 4 ;;
-    1) say "QEMU did not start the machine" && exit 1 ;;
+    35) end 2 "the guest failed: a panic in main" ;;
+    37) end 2 "the guest failed: a deadlock: all goroutines are asleep" ;;
+    39) end 2 "the guest failed: a fatal error" ;;
+    41) end 2 "the guest failed: a CPU exception" ;;
+    43) end 3 "the loader refused the kernel" ;;
+    45) end 2 "the guest failed: a core was stuck" ;;
+    47) end 2 "the guest failed: out of memory" ;;
+    0) end 4 "the machine reset or went off without a word from the guest (a triple fault, or QEMU was told to quit)" ;;
+    1) end 1 "QEMU did not start the machine" ;;
     esac
-    if ((status > 129 && status % 2 == 1)); then
-        say "the program ended with exit code $(((status - 129) / 2))"
-        exit $(((status - 129) / 2))
+    ((status <= 129 || status % 2 == 0)) || end $program "the program ended with exit code $program"
+    end 2 "the guest failed: QEMU's status $status has no meaning"
+}
+
+# All of this file is read before anything of it runs: it may change meanwhile.
+main() {
+    defaults
+    read_settings "$@"
+    [ -z "$only_loader" ] || { need_qemu && need_loader && echo "$loader" && exit; }
+    if [ -n "$runner" ] && ! is_kernel "$kernel"; then
+        exec "$kernel" ${words[@]+"${words[@]}"}
     fi
-    crash "it ended with QEMU's status $status, which has no meaning"
-}
-
-crash() {
-    say "the guest failed: $1"
-    exit 2
-}
-
-defaults
-read_settings "$@"
-if [ -n "$only_loader" ]; then
+    [ -z "$kernel" ] || { [ -f "$kernel" ] && [ -r "$kernel" ]; } || die "there is no file $kernel"
     check_settings
     need_qemu
     need_loader
-    echo "$loader"
-    exit 0
-fi
-if [ -n "$runner" ] && ! is_kernel "$kernel"; then
-    exec "$kernel" ${words[@]+"${words[@]}"}
-fi
-if [ -n "$kernel" ]; then
-    [ -f "$kernel" ] && [ -r "$kernel" ] || die "there is no file $kernel"
-fi
-check_settings
-need_qemu
-need_loader
-choose_accel
-machine_command
-if [ -t 0 ]; then
-    say "Ctrl-A X ends QEMU, Ctrl-A C shows its monitor, Ctrl-A H helps"
-fi
-[ -z "$gdb" ] || say "waiting for: gdb $kernel -ex 'target remote 127.0.0.1:$gdb'"
-run_machine
-judge
+    choose_accel
+    machine_command
+    [ ! -t 0 ] || say "Ctrl-A X ends QEMU, Ctrl-A C shows its monitor, Ctrl-A H helps"
+    [ -z "$gdb" ] || say "waiting for: gdb $kernel -ex 'target remote 127.0.0.1:$gdb'"
+    run_machine
+    judge
+}
+
+main "$@"
+exit
