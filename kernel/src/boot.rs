@@ -155,7 +155,8 @@ fn schedule(core: &'static Core) -> ! {
 
 fn run<T: Termination + 'static>(cores: usize, main: fn() -> T) -> ! {
     let gomaxprocs = gomaxprocs(cores);
-    let config = Config { cores, gomaxprocs, seed: clock::tsc(), slice: SLICE };
+    let slice = settings().slice.map_or(SLICE, |us| u64::from(us) * 1_000);
+    let config = Config { cores, gomaxprocs, seed: clock::tsc(), slice };
     machine::install(Scheduler::new(Kernel, config));
     let sched = machine::sched();
     let m = &sched.ms()[0];

@@ -43,6 +43,8 @@ pub struct Settings<'a> {
     pub scheddetail: bool,
     /// Whether goroutines are preempted only where they yield by themselves.
     pub asyncpreemptoff: bool,
+    /// Microseconds that a goroutine may run before others get their turn; `None` means Go's 10,000.
+    pub slice: Option<u32>,
     /// What a panic in a goroutine ends.
     pub panic: PanicMode,
     /// Whether to start a console; `None` when nobody said.
@@ -64,6 +66,7 @@ const TABLE: &[Setting] = &[
     Setting { name: "schedtrace", values: "MS", take: |s, v| set(&mut s.schedtrace, number(v, 0).map(above_zero)) },
     Setting { name: "scheddetail", values: "0|1", take: |s, v| set(&mut s.scheddetail, switch(v)) },
     Setting { name: "asyncpreemptoff", values: "0|1", take: |s, v| set(&mut s.asyncpreemptoff, switch(v)) },
+    Setting { name: "slice", values: "US", take: |s, v| set(&mut s.slice, number(v, LEAST_SLICE).map(Some)) },
     Setting { name: "panic", values: "goroutine|abort", take: |s, v| set(&mut s.panic, panic_mode(v)) },
     Setting {
         name: "console",
@@ -71,6 +74,9 @@ const TABLE: &[Setting] = &[
         take: |s, v| set(&mut s.console, console_mode(v).map(Some)),
     },
 ];
+
+/// A shorter slice would hardly leave time for the goroutine itself.
+const LEAST_SLICE: u32 = 20;
 
 /// Stores a value if there is one.
 fn set<T>(field: &mut T, value: Option<T>) -> bool {

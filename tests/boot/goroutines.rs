@@ -23,14 +23,14 @@ pub fn rows() -> Vec<Trial> {
         trial(kernel!("steal")).variant("large").cores(&[64]).limit(240).expect("done on each core"),
         trial(kernel!("wakeup")).cores(&[1, 2, 4, 8]),
         trial(kernel!("preempt")),
-        trial(kernel!("preempt_float")).cores(&[1, 2]).limit(120).check(was_preempted),
+        trial(kernel!("preempt_float")).append("slice=50").cores(&[1, 2, 4]).limit(120).check(was_preempted),
         trial(kernel!("preempt_float"))
-            .variant("long")
-            .append("-- 2000")
-            .cores(&[1])
-            .limit(600)
-            .check(was_preempted)
-            .ignored(),
+            .variant("icount")
+            .setting(&["--icount", "shift=0,sleep=off"])
+            .append("slice=20 -- 20")
+            .cores(&[1, 2])
+            .limit(120)
+            .check(was_preempted),
         trial(kernel!("fair")),
         trial(kernel!("chan_fifo")),
         trial(kernel!("chan_close")),
@@ -51,7 +51,7 @@ fn counts_cores(console: &str, cores: u32) -> Result<(), String> {
 fn was_preempted(console: &str, _: u32) -> Result<(), String> {
     let count = console.lines().find_map(|line| line.strip_prefix("preempted ")?.strip_suffix(" times")?.parse().ok());
     match count {
-        Some(50_u64..) => Ok(()),
+        Some(2_000_u64..) => Ok(()),
         Some(few) => Err(format!("preempted {few} times: too few to show anything")),
         None => Err("it does not say how often it was preempted".into()),
     }

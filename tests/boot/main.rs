@@ -53,8 +53,7 @@ fn tests(row: Trial) -> Vec<Test> {
     let counts = row.core_counts().to_vec();
     let one = |cores| {
         let row = row.clone();
-        let ignored = row.is_ignored();
-        Test::test(row.name(cores), move || Ok(row.on(cores)?)).with_ignored_flag(ignored)
+        Test::test(row.name(cores), move || Ok(row.on(cores)?))
     };
     counts.into_iter().map(one).collect()
 }

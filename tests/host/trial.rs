@@ -49,7 +49,6 @@ pub struct Trial {
     remark: &'static str,
     limit: Duration,
     check: Option<Check>,
-    ignored: bool,
 }
 
 /// A row of its own for this kernel: 1, 2 and 4 cores, success, one minute.
@@ -68,7 +67,6 @@ pub fn trial(kernel: Kernel) -> Trial {
         remark: "",
         limit: Duration::from_secs(60),
         check: None,
-        ignored: false,
     }
 }
 
@@ -141,16 +139,6 @@ impl Trial {
     /// A further look at the whole console.
     pub fn check(self, check: Check) -> Self {
         Self { check: Some(check), ..self }
-    }
-
-    /// Runs only when asked for (`--ignored`).
-    pub fn ignored(self) -> Self {
-        Self { ignored: true, ..self }
-    }
-
-    /// Whether it runs only when asked for.
-    pub fn is_ignored(&self) -> bool {
-        self.ignored
     }
 
     /// The numbers of cores it boots with.
