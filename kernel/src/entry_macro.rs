@@ -5,7 +5,7 @@
 
 /// Makes `fn main() -> impl Termination` the program of a kernel image.
 ///
-/// ```no_run
+/// ```ignore
 /// #![no_std]
 /// #![no_main]
 /// gopark::main!(main);

@@ -3,7 +3,7 @@
 //! A Rust program that links this library and names its `main` with [`main!`] is a kernel image for x86-64: it boots on all cores,
 //! and runs goroutines on them with nothing underneath.
 //!
-//! ```no_run
+//! ```ignore
 //! #![no_std]
 //! #![no_main]
 //! use gopark::{chan, go, println};
