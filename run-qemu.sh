@@ -144,6 +144,14 @@ check_settings() {
     [ -z "$icount" ] || one_of "--accel with --icount" "$accel" auto tcg
 }
 
+# A file that fills the memory QEMU lays over its own first steps, which then fault before the loader can complain.
+check_room() {
+    local room=${memory%?} file
+    [[ $memory != *G ]] || room=$((room * 1024))
+    file=$(wc -c <"$kernel") && ((file + (1 << 20) <= room << 20)) ||
+        die "--memory: $memory is too little for a kernel file of $((file >> 10)) KiB"
+}
+
 choose_limit() {
     timeout=$(command -v timeout || command -v gtimeout)
     if [ -z "$limit" ]; then
@@ -181,7 +189,8 @@ choose_accel() {
 alone() {
     mkdir -p "$here/target/loader" || die "cannot create $here/target/loader"
     (
-        ! command -v flock >/dev/null || flock 9 || exit
+        ! command -v flock >/dev/null || flock -w 900 9 ||
+            die "another call holds $here/target/loader/.lock for 15 minutes by now"
         "$@" 9>&-
     ) 9>"$here/target/loader/.lock"
 }
@@ -386,6 +395,7 @@ main() {
     fi
     [ -z "$kernel" ] || { [ -f "$kernel" ] && [ -r "$kernel" ]; } || die "there is no file $kernel"
     check_settings
+    [ -z "$kernel" ] || check_room
     need_qemu
     need_loader
     choose_accel
