@@ -9,8 +9,11 @@ use core::{arch::asm, fmt};
 
 use crate::{mem::paging, symbols};
 
+/// Where the kernel's addresses begin.
+const UPPER_HALF: u64 = 0xffff_8000_0000_0000;
+
 /// Deeper stacks are cut.
-const MAX_FRAMES: usize = 48;
+const MAX_FRAMES: usize = 64;
 
 /// A walk from a frame; `Display` prints it, one line a frame.
 #[derive(Clone, Copy, Debug)]
@@ -44,11 +47,12 @@ impl Backtrace {
 fn step(rbp: u64) -> Option<(u64, u64)> {
     let caller = read(rbp)?;
     let rip = read(rbp.checked_add(8)?)?;
-    (rip != 0 && (caller == 0 || caller > rbp)).then_some((rip, caller))
+    // The loader's own call of the kernel, in the lower half, is the end of the boot core's.
+    (rip >= UPPER_HALF && (caller == 0 || caller > rbp)).then_some((rip, caller))
 }
 
 fn read(address: u64) -> Option<u64> {
-    let usable = address >= 0xffff_8000_0000_0000 && address.is_multiple_of(8);
+    let usable = address >= UPPER_HALF && address.is_multiple_of(8);
     if !usable || paging::translate(address).is_none() {
         return None;
     }
@@ -59,7 +63,15 @@ fn read(address: u64) -> Option<u64> {
 
 impl fmt::Display for Backtrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut last = None;
+        let mut repeats = 0;
         for (i, rip) in self.frames().enumerate() {
+            if last == Some(rip) {
+                repeats += 1;
+                continue;
+            }
+            folded(f, core::mem::take(&mut repeats))?;
+            last = Some(rip);
             // A return address may be the first byte of the next function: look up the call itself.
             let call = if i == 0 && self.rip.is_some() { rip } else { rip - 1 };
             match symbols::resolve(call) {
@@ -67,6 +79,11 @@ impl fmt::Display for Backtrace {
                 None => writeln!(f, "  {i:2}: {rip:#x}")?,
             }
         }
-        Ok(())
+        folded(f, repeats)
     }
+}
+
+/// Says how often a recursive call was left out.
+fn folded(f: &mut fmt::Formatter<'_>, repeats: usize) -> fmt::Result {
+    if repeats > 0 { writeln!(f, "      ... {repeats} times the same") } else { Ok(()) }
 }

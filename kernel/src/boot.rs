@@ -171,9 +171,8 @@ fn run<T: Termination + 'static>(cores: usize, main: fn() -> T) -> ! {
             }
             shutdown::exit(main().report())
         };
-        match Builder::new().spawn_on(cx, main, core::panic::Location::caller()) {
-            Ok(handle) => drop(handle),
-            Err(error) => panic!("main: {error}"),
+        if let Err(error) = Builder::new().spawn_first(cx, main) {
+            panic!("main: {error}");
         }
         smp::open(&GO, cores as u32, cpu::all().skip(1));
         x86_64::instructions::interrupts::enable();

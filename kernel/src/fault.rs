@@ -4,7 +4,7 @@
 //!
 //! *Invariants.* NO-NEST: a page fault while one is handled is fatal: it has already overwritten the first one's stack.
 
-use alloc::format;
+use alloc::{borrow::Cow, format};
 use core::{fmt, sync::atomic::Ordering};
 
 use gopark_sched::{Cx, G};
@@ -14,13 +14,13 @@ use crate::{
     arch::{idt::vector, port::ExitCode},
     backtrace::Backtrace,
     core::{Core, count},
-    go::Death,
+    go::{Death, Place},
     irq::Then,
     machine::{Kernel, current_g},
     panic,
     preempt::Frame,
     println,
-    stack::{self, Fault},
+    stack::{self, Fault, Need},
 };
 
 /// Any vector below 32.
@@ -54,16 +54,17 @@ fn page_fault(core: &Core, frame: &Frame) -> Then {
     if core.in_page_fault.swap(true, Ordering::Relaxed) {
         fatal(frame); // NO-NEST
     }
+    let off = core.preempt_off.load(Ordering::Relaxed) != 0;
     let outcome = match frame.iret.error & (PROTECTION | FETCH) {
-        0 => stack::fault(address, core),
+        0 => stack::fault(address, core, need(off)),
         _ => Fault::NotAStack,
     };
-    let off = core.preempt_off.load(Ordering::Relaxed) != 0;
     let then = match outcome {
         Fault::Committed => {
             count(&core.stats.stack_faults);
             Then::Continue
         }
+        Fault::Borrowed => borrowed(core, frame),
         Fault::ReserveEmpty if !off => Then::Retry,
         Fault::Overflow(_) if !off => overflow(frame),
         Fault::ReserveEmpty | Fault::Overflow(_) | Fault::NotAStack => fatal(frame),
@@ -72,24 +73,55 @@ fn page_fault(core: &Core, frame: &Frame) -> Then {
     then
 }
 
+fn need(off: bool) -> Need {
+    match current_g() {
+        _ if off => Need::Unstoppable,
+        Some(g) if g.panicked() => Need::Dying,
+        _ => Need::Usual,
+    }
+}
+
+/// The G has no stack left, but must not be stopped here: it goes on with what is spared for that, and ends where the last
+/// guard drops, or instead of running again (DOOMED, `machine`).
+fn borrowed(core: &Core, frame: &Frame) -> Then {
+    count(&core.stats.stack_faults);
+    if let Some(g) = current_g().filter(|g| !g.panicked() && !panic::is_ending()) {
+        end_system_with(&g, frame);
+        doom(&g, frame);
+        core.preempt_requested.store(1, Ordering::Relaxed);
+    }
+    Then::Continue
+}
+
 /// The G has no stack left: it ends here, and g0 does what is left to do.
 fn overflow(frame: &Frame) -> Then {
     let Some(g) = current_g() else { fatal(frame) };
-    if g.id() == 1 || panic::ABORT.load(Ordering::Relaxed) {
+    end_system_with(&g, frame);
+    if g.panicked() {
+        panic::PANICKING.fetch_sub(1, Ordering::AcqRel); // it does not come to the end of its panic
+    }
+    g.set_panicked();
+    doom(&g, frame);
+    Then::Exit
+}
+
+fn doom(g: &G<Kernel>, frame: &Frame) {
+    g.ext.death.set(Death::StackOverflow(place(frame)));
+}
+
+/// Reports the overflow and ends the system, if this G does not end alone.
+fn end_system_with(g: &G<Kernel>, frame: &Frame) {
+    if panic::ends_the_system(g) {
         let limit = g.ext.window.get().size();
         panic::end(
             ExitCode::MAIN_PANIC,
             format_args!(
                 "runtime: goroutine stack exceeds {limit}-byte limit\n{}\nfatal error: stack overflow",
-                Bounds { g: &g, rsp: frame.iret.rsp },
+                Bounds { g, rsp: frame.iret.rsp },
             ),
             Backtrace::at(frame.iret.rip, frame.gpr.rbp),
         )
     }
-    g.set_panicked();
-    let (rsp, rip, rbp) = (frame.iret.rsp, frame.iret.rip, frame.gpr.rbp);
-    g.ext.death.set(Death::StackOverflow { rsp, rip, rbp });
-    Then::Exit
 }
 
 struct Bounds<'a> {
@@ -104,16 +136,31 @@ impl fmt::Display for Bounds<'_> {
     }
 }
 
-/// On g0, after [`overflow`]: reports, and tells the handle and the waiters.
-pub(crate) fn bury_overflowed(cx: &Cx<'_, Kernel>, g: &G<Kernel>) {
-    let Death::StackOverflow { rsp, rip, rbp } = g.ext.death.get() else { return };
+pub(crate) fn place(frame: &Frame) -> Place {
+    Place { rsp: frame.iret.rsp, rip: frame.iret.rip, rbp: frame.gpr.rbp }
+}
+
+/// On g0, after the machine stopped `g` for good: reports, and tells the handle and the waiters.
+pub(crate) fn bury_stopped(cx: &Cx<'_, Kernel>, g: &G<Kernel>) {
     let limit = g.ext.window.get().size();
-    println!("runtime: goroutine stack exceeds {limit}-byte limit\n{}", Bounds { g, rsp });
-    println!("stack overflow\n\ngoroutine {} [running]:\n{}", g.id(), Backtrace::at(rip, rbp));
-    let message = format!("stack overflow: goroutine stack exceeds {limit}-byte limit");
+    let (place, message) = match g.ext.death.get() {
+        Death::StackOverflow(place) => {
+            println!("runtime: goroutine stack exceeds {limit}-byte limit\n{}", Bounds { g, rsp: place.rsp });
+            (place, Cow::Owned(format!("stack overflow: goroutine stack exceeds {limit}-byte limit")))
+        }
+        Death::OutOfMemory(place) => (place, Cow::Borrowed("out of memory: its stack could not grow")),
+        Death::Returned | Death::Panicked => return,
+    };
+    println!("{message}\n\ngoroutine {} [running]:\n{}", g.id(), Backtrace::at(place.rip, place.rbp));
     // SAFETY: the G is one of our scheduler's.
     let g = unsafe { gopark_sched::GRef::from_raw(core::ptr::NonNull::from(g)) };
     panic::bury(cx, g, message);
+}
+
+/// A stack must grow, and there is memory neither for that nor for putting its goroutine aside.
+pub(crate) fn end_without_memory(frame: &Frame) -> ! {
+    let trace = Backtrace::at(frame.iret.rip, frame.gpr.rbp);
+    panic::end(ExitCode::OUT_OF_MEMORY, format_args!("fatal error: out of memory: a stack could not grow"), trace)
 }
 
 /// The end, with everything that the processor knows.

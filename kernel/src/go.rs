@@ -9,7 +9,7 @@
 //! its destructors did not run, so values pinned or borrowed on it may still be linked elsewhere. ONE-END: a packet is completed
 //! exactly once: by the wrapper when the closure returned, else by the panic handler or by g0.
 
-use alloc::{boxed::Box, string::String, sync::Arc};
+use alloc::{borrow::Cow, boxed::Box, sync::Arc};
 use core::{
     fmt,
     panic::Location,
@@ -38,8 +38,18 @@ pub(crate) enum Death {
     Returned,
     /// It panicked; the handler has told its packet.
     Panicked,
-    /// It ran out of stack at this `rsp`.
-    StackOverflow { rsp: u64, rip: u64, rbp: u64 },
+    /// It ran out of stack here.
+    StackOverflow(Place),
+    /// Its stack could not grow any more: no memory was left.
+    OutOfMemory(Place),
+}
+
+/// Where a G was stopped for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub rsp: u64,
+    pub rip: u64,
+    pub rbp: u64,
 }
 
 /// Whom to tell that a G ended without a result.
@@ -62,7 +72,7 @@ impl OnDeath {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinError {
     pub(crate) id: u64,
-    pub(crate) message: String,
+    pub(crate) message: Cow<'static, str>,
 }
 
 impl JoinError {
@@ -160,52 +170,58 @@ impl Builder {
     /// If there is no memory for the stack, or no stack can be that large.
     #[track_caller]
     pub fn spawn<T: Send + 'static>(self, f: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, StackError> {
-        let site = Location::caller();
         if size_of_val(&f) <= LARGE_CLOSURE {
-            return with_cx(|cx| self.spawn_on(cx, f, site));
+            return self.start(f, Location::caller());
         }
         let boxed: Box<dyn FnOnce() -> T + Send> = Box::new(f);
-        with_cx(|cx| self.spawn_on(cx, boxed, site))
+        self.start(boxed, Location::caller())
     }
 
-    /// The same, from g0 at bring-up.
-    pub(crate) fn spawn_on<T: Send + 'static>(
+    fn start<T: Send + 'static>(
         self,
-        cx: &Cx<'_, Kernel>,
         f: impl FnOnce() -> T + Send + 'static,
         site: &'static Location<'static>,
     ) -> Result<JoinHandle<T>, StackError> {
         let packet = Arc::new(Packet::new());
         let parent = machine::current_g().map_or(0, |g| g.id());
-        let task = Task { f, packet: packet.clone() };
-        let g = self.prepare(cx, task, site)?;
-        let g = sched().begin(cx, g, parent, self.system);
-        let id = g.g().id();
-        sched().start(cx, g, true);
+        // Preemption is on except in the two moments that need our P: an allocation or a `Drop` of the closure that fails is
+        // this goroutine's own matter.
+        let dead = with_cx(|cx| dead_g(cx, self.stack_size))?;
+        prepare(&dead, Task { f, packet: packet.clone() }, site);
+        let id = with_cx(|cx| self.begin(cx, dead, parent));
         Ok(JoinHandle { packet, id })
     }
 
-    /// Makes `task` a G that has not begun yet.
-    fn prepare<F, T>(
-        &self,
-        cx: &Cx<'_, Kernel>,
-        task: Task<F, T>,
-        site: &'static Location<'static>,
-    ) -> Result<DeadG<Kernel>, StackError>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
+    /// Starts the first goroutine, from g0 at bring-up.
+    pub(crate) fn spawn_first(self, cx: &Cx<'_, Kernel>, f: impl FnOnce() + Send + 'static) -> Result<(), StackError> {
         let dead = dead_g(cx, self.stack_size)?;
-        let g = dead.g();
-        let packet = Arc::as_ptr(&task.packet);
-        g.ext.on_death.set(Some(OnDeath { tell: Packet::<T>::tell, packet: packet.cast() }));
-        g.ext.death.set(Death::Returned);
-        g.ext.site.set(Some(site));
-        // SAFETY: the G is dead and ours: nobody uses its stack, whose top page is present and writable.
-        g.ext.rsp.set(unsafe { place(g.ext.window.get().top(), task) });
-        Ok(dead)
+        prepare(&dead, Task { f, packet: Arc::new(Packet::new()) }, Location::caller());
+        self.begin(cx, dead, 0);
+        Ok(())
     }
+
+    /// Gives it a number and queues it.
+    fn begin(&self, cx: &Cx<'_, Kernel>, g: DeadG<Kernel>, parent: u64) -> u64 {
+        let g = sched().begin(cx, g, parent, self.system);
+        let id = g.g().id();
+        sched().start(cx, g, true);
+        id
+    }
+}
+
+/// Makes `task` what a dead G will do.
+fn prepare<F, T>(dead: &DeadG<Kernel>, task: Task<F, T>, site: &'static Location<'static>)
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let ext = &dead.g().ext;
+    let packet = Arc::as_ptr(&task.packet);
+    ext.on_death.set(Some(OnDeath { tell: Packet::<T>::tell, packet: packet.cast() }));
+    ext.death.set(Death::Returned);
+    ext.site.set(Some(site));
+    // SAFETY: the G is dead and ours (`DeadG`): nobody uses its stack, whose top page is present and writable.
+    ext.rsp.set(unsafe { place(ext.window.get().top(), task) });
 }
 
 impl Default for Builder {
@@ -218,7 +234,10 @@ impl Default for Builder {
 fn dead_g(cx: &Cx<'_, Kernel>, size: usize) -> Result<DeadG<Kernel>, StackError> {
     let size = size.max(DEFAULT_STACK);
     let Some(dead) = sched().take_dead(cx) else {
-        return Ok(sched().new_dead(Ext::new(stack::alloc(size)?)));
+        return sched().new_dead(Ext::new(stack::alloc(size)?)).map_err(|ext| {
+            ext.stack.take().into_iter().for_each(release);
+            StackError::OutOfMemory
+        });
     };
     let ext = &dead.g().ext;
     match ext.stack.take() {
@@ -280,7 +299,7 @@ where
 {
     // SAFETY: `place` wrote it for this call, which happens once.
     let Task { f, packet } = unsafe { task.cast::<Task<F, T>>().read() };
-    packet.complete(Ok(f()));
+    packet.complete(f());
     drop(packet);
     machine::exit()
 }
@@ -301,7 +320,7 @@ pub(crate) fn retire(cx: &Cx<'_, Kernel>, g: &G<Kernel>) -> bool {
             return true;
         }
         Death::Panicked => {}
-        Death::StackOverflow { .. } => crate::fault::bury_overflowed(cx, g),
+        Death::StackOverflow(_) | Death::OutOfMemory(_) => crate::fault::bury_stopped(cx, g),
     }
     let kept = KEPT.fetch_add(1, Ordering::Relaxed) + 1;
     if kept >= KEPT_MAX {

@@ -37,6 +37,11 @@ static PREEMPTED: StaticStop = StaticStop(Stop::Preempted);
 static RETRY: StaticStop = StaticStop(Stop::YieldedLocal);
 static EXITED: StaticStop = StaticStop(Stop::Exited);
 
+/// Whether a stop was made because g0 had to do something before the G could go on.
+pub(crate) fn is_retry(stop: &Stop<Kernel>) -> bool {
+    matches!(stop, Stop::YieldedLocal)
+}
+
 /// How an interrupted G goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
@@ -78,10 +83,14 @@ pub(crate) extern "sysv64" fn dispatch(frame: &mut Frame) -> *const () {
             return (&raw const EXITED.0).cast();
         }
     };
-    match save(core, frame) {
-        true => (&raw const stop.0).cast(),
-        false => null(),
+    if save(core, frame) {
+        return (&raw const stop.0).cast();
     }
+    if then == Then::Retry {
+        // Nothing to save its registers in, and it cannot go on.
+        fault::end_without_memory(frame);
+    }
+    null()
 }
 
 /// Moves the G's registers out of this stack into the core's spare frame, and the frame into the G.

@@ -13,7 +13,8 @@
 
 use core::{
     cell::UnsafeCell,
-    ptr::{null_mut, without_provenance_mut},
+    mem::ManuallyDrop,
+    ptr::{NonNull, null_mut, without_provenance_mut},
     sync::atomic::{AtomicPtr, Ordering},
 };
 
@@ -21,7 +22,7 @@ use gopark_sched::{Cx, G, GRef, Parked, WaitReason};
 
 use crate::{
     go::JoinError,
-    machine::{Kernel, park, sched, with_cx},
+    machine::{Kernel, current_g, park, sched, with_cx},
     preempt::PreemptOff,
 };
 
@@ -51,28 +52,48 @@ impl<T> Packet<T> {
     }
 
     /// Stores the result and wakes the joiner.
-    pub(crate) fn complete(&self, result: Result<T, JoinError>) {
-        if let Some(parked) = self.finish(result) {
-            with_cx(|cx| sched().ready(cx, parked, true));
-        }
+    ///
+    /// From the announcement on nobody may tell this packet anything (ONE-END), whatever the goroutine still dies of: a
+    /// result's destructor may panic. Both are one step, since with preemption off no death of a goroutine comes in between.
+    pub(crate) fn complete(&self, value: T) {
+        self.store(Ok(value));
+        with_cx(|cx| {
+            if let Some(g) = current_g() {
+                g.ext.on_death.set(None);
+            }
+            if let Some(parked) = self.announce() {
+                sched().ready(cx, parked, true);
+            }
+        });
     }
 
-    fn finish(&self, result: Result<T, JoinError>) -> Option<Parked<Kernel>> {
+    fn store(&self, result: Result<T, JoinError>) {
         // SAFETY: ONE-END, and the joiner reads only after DONE.
-        unsafe { *self.result.get() = Some(result) };
-        let waiter = self.state.swap(done(), Ordering::AcqRel);
-        // SAFETY: the joiner's commit stored it, and the swap took it out.
-        core::ptr::NonNull::new(waiter).map(|g| unsafe { Parked::from_raw(GRef::from_raw(g)) })
+        let place = unsafe { &mut *self.result.get() };
+        // A value that was stored and not announced is kept, like all that a dying goroutine has.
+        let _kept = ManuallyDrop::new(place.replace(result));
+    }
+
+    fn announce(&self) -> Option<Parked<Kernel>> {
+        let waiter = NonNull::new(self.state.swap(done(), Ordering::AcqRel))?;
+        // SAFETY: the joiner's commit stored the address of a G, which lives for ever.
+        let g = unsafe { GRef::from_raw(waiter) };
+        // SAFETY: that commit gave the right up for it, and the swap took it out.
+        Some(unsafe { Parked::from_raw(g) })
     }
 
     /// For [`OnDeath`](crate::go::OnDeath): completes with an error, from the dying G or from g0.
     ///
     /// # Safety
-    /// `packet` is a live `Packet<T>` that was not completed.
+    /// `packet` is a live `Packet<T>`, and its goroutine does not go on.
     pub(crate) unsafe fn tell(packet: *const (), cx: &Cx<'_, Kernel>, error: JoinError) {
         // SAFETY: by contract.
         let packet = unsafe { &*packet.cast::<Self>() };
-        if let Some(parked) = packet.finish(Err(error)) {
+        if packet.is_done() {
+            return; // it returned, and then the destructor of a result that nobody wanted panicked
+        }
+        packet.store(Err(error));
+        if let Some(parked) = packet.announce() {
             sched().ready(cx, parked, false);
         }
     }

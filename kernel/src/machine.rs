@@ -4,9 +4,12 @@
 //! trait's methods: g0.
 //!
 //! *Invariants.* GATE: a G leaves its core only through [`leave`] or by an interrupt that found `preempt_off` at 0; so it never
-//! holds a kernel lock or a per-core reference across a switch. Checked in release builds too.
+//! holds a kernel lock or a per-core reference across a switch. Checked in release builds too. DOOMED: a G that is out of stack
+//! where it cannot be stopped (SPARE, `stack`) has its `death` set already; it ends when its last guard drops, or, if it left its
+//! core before, instead of being entered again.
 
 use core::{
+    alloc::Layout,
     arch::asm,
     cell::Cell,
     mem::ManuallyDrop,
@@ -19,9 +22,14 @@ use alloc::boxed::Box;
 use gopark_sched::{Commit, Cx, Deadlock, G, GRef, Machine, Parked, Scheduler, Stop, WaitReason, idle::WakeWord};
 
 use crate::{
-    arch::{apic, clock, context, timer, vector},
+    arch::{apic, clock, context, port::ExitCode, timer, vector},
+    backtrace::Backtrace,
     core::{self as cpu, Core, count},
+    fault,
+    go::Death,
+    irq,
     mem::{reserve, windows::Window},
+    panic,
     preempt::{Frame, PreemptOff},
     stack::Stack,
 };
@@ -75,6 +83,11 @@ impl Ext {
     pub(crate) fn set_stack(&self, stack: Stack) {
         self.window.set(stack.window());
         self.stack.set(Some(stack));
+    }
+
+    /// DOOMED, or dead of it.
+    fn is_doomed(&self) -> bool {
+        matches!(self.death.get(), Death::StackOverflow(_))
     }
 
     /// Where a preempted G stopped: its instruction and its frame pointer.
@@ -142,10 +155,10 @@ pub fn current_g() -> Option<GRef<Kernel>> {
 #[inline(always)]
 pub fn with_cx<R>(f: impl FnOnce(&Cx<'_, Kernel>) -> R) -> R {
     let off = PreemptOff::new();
-    let core = cpu::this(&off);
-    // SAFETY: PINNED by `off`; the core's M is set at bring-up and lives for ever.
-    let cx = unsafe { core.m.load(Ordering::Relaxed).as_ref().and_then(|m| Cx::of(sched(), m)) };
-    match cx {
+    // SAFETY: the core's M is set at bring-up and lives for ever.
+    let m = unsafe { cpu::this(&off).m.load(Ordering::Relaxed).as_ref() };
+    // SAFETY: PINNED by `off`.
+    match m.and_then(|m| unsafe { Cx::of(sched(), m) }) {
         Some(cx) => f(&cx),
         None => panic!("scheduler call on a core without a P"),
     }
@@ -180,8 +193,12 @@ pub(crate) fn exit() -> ! {
 /// A request to preempt came while preemption was off; the last guard has just dropped.
 #[cold]
 pub(crate) fn honour_preemption() {
-    if current_g().is_some() {
-        leave(PreemptOff::new(), Stop::Preempted);
+    if let Some(g) = current_g() {
+        let doomed = g.ext.is_doomed() && !g.panicked();
+        if doomed {
+            g.set_panicked();
+        }
+        leave(PreemptOff::new(), if doomed { Stop::Exited } else { Stop::Preempted });
     }
 }
 
@@ -206,6 +223,10 @@ impl Machine for Kernel {
 
     fn execute(&self, _cx: &Cx<'_, Self>, g: &G<Self>) -> Stop<Self> {
         let core = cpu::here();
+        if g.ext.is_doomed() {
+            g.set_panicked();
+            return Stop::Exited;
+        }
         core.current_g.store(core::ptr::from_ref(g).cast_mut(), Ordering::Relaxed);
         let frame = g.ext.frame.replace(null_mut());
         let stop = if frame.is_null() {
@@ -220,11 +241,11 @@ impl Machine for Kernel {
         core.preempt_requested.store(0, Ordering::Relaxed);
         // SAFETY: `leave`'s stop on the G's stack, or a static one; read once, before the G can run again.
         let stop = unsafe { stop.cast::<Stop<Self>>().read() };
+        if core.reserve.is_low() && !reserve::refill(core) && core.reserve.is_short() && irq::is_retry(&stop) {
+            return out_of_memory(core, g);
+        }
         if matches!(stop, Stop::Preempted | Stop::YieldedLocal) {
             provide_spare(core);
-        }
-        if core.reserve.is_low() {
-            reserve::refill(core);
         }
         stop
     }
@@ -278,6 +299,26 @@ impl Machine for Kernel {
     }
 }
 
+/// A stack had to grow, and there is no memory: the G that wanted it ends here, and nobody else.
+#[cold]
+fn out_of_memory(core: &Core, g: &G<Kernel>) -> Stop<Kernel> {
+    // The frame is this core's spare again: nothing is to be allocated now.
+    let frame = g.ext.frame.replace(null_mut());
+    core.spare_frame.store(frame, Ordering::Relaxed);
+    // SAFETY: the frame was filled when the G was stopped, and taken out of the G above; interrupts use it only to preempt.
+    let place = fault::place(unsafe { &*frame });
+    if panic::ends_the_system(g) {
+        panic::end(
+            ExitCode::OUT_OF_MEMORY,
+            format_args!("fatal error: out of memory: the stack of goroutine {} could not grow", g.id()),
+            Backtrace::at(place.rip, place.rbp),
+        );
+    }
+    g.set_panicked();
+    g.ext.death.set(Death::OutOfMemory(place));
+    Stop::Exited
+}
+
 /// Programs this core's timer; interrupts are off, so that the word and the device agree.
 pub(crate) fn set_timer(here: &Core, deadline: Option<u64>) {
     let armed = deadline.unwrap_or(u64::MAX);
@@ -296,8 +337,11 @@ fn drop_spare(core: &Core) {
     }
 }
 
+/// Sees to it that the core has a spare. Without memory it has none, and preempts nobody by force until it has.
 pub(crate) fn provide_spare(core: &Core) {
     if core.spare_frame.load(Ordering::Relaxed).is_null() {
-        core.spare_frame.store(Box::into_raw(Box::new(Frame::zero())), Ordering::Relaxed);
+        // SAFETY: a frame has a size. Its bytes mean nothing before `irq` has filled it.
+        let frame = unsafe { alloc::alloc::alloc(Layout::new::<Frame>()) };
+        core.spare_frame.store(frame.cast(), Ordering::Relaxed);
     }
 }

@@ -9,14 +9,14 @@
 //! *Invariants.* ONCE: the first core that comes to [`fatal`] reports; others halt; a second fatal error while reporting ends the
 //! system at once, so no report can hang it.
 
-use alloc::{format, string::String};
+use alloc::{borrow::Cow, format, string::String};
 use core::{
     fmt,
     panic::PanicInfo,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use gopark_sched::GRef;
+use gopark_sched::{G, GRef};
 
 use crate::{
     arch::{apic, port::ExitCode},
@@ -24,6 +24,7 @@ use crate::{
     core as cpu,
     go::{Death, JoinError},
     machine::{self, Kernel, current_g, with_cx},
+    preempt::PreemptOff,
     println, raw_println, report, shutdown,
     sync::sema,
 };
@@ -48,11 +49,13 @@ pub fn handle(info: &PanicInfo<'_>) -> ! {
 /// The goroutine that may die alone.
 fn dying_goroutine() -> Option<GRef<Kernel>> {
     let g = current_g()?;
-    let alone = cpu::here().preempt_off.load(Ordering::Relaxed) == 0
-        && !ABORT.load(Ordering::Relaxed)
-        && g.id() != MAIN
-        && !g.panicked();
+    let alone = cpu::here().preempt_off.load(Ordering::Relaxed) == 0 && !ends_the_system(&g) && !g.panicked();
     alone.then_some(g)
+}
+
+/// Whether the end of this G by other means than returning is the end of all.
+pub(crate) fn ends_the_system(g: &G<Kernel>) -> bool {
+    g.id() == MAIN || ABORT.load(Ordering::Relaxed)
 }
 
 /// Ends this goroutine: tells everybody who waits for it, and leaves for good.
@@ -60,15 +63,15 @@ fn die(g: GRef<Kernel>, info: &PanicInfo<'_>) -> ! {
     PANICKING.fetch_add(1, Ordering::AcqRel);
     g.set_panicked();
     let message = message(info);
-    println!("panic: {message}\n\ngoroutine {} [running]: at {}\n{}", g.id(), place(info), Backtrace::here());
+    println!("panic: {message}\n\ngoroutine {} [running]:\nat {}\n{}", g.id(), place(info), Backtrace::here());
     g.ext.death.set(Death::Panicked);
-    with_cx(|cx| bury(cx, g, message));
+    with_cx(|cx| bury(cx, g, message.into()));
     PANICKING.fetch_sub(1, Ordering::AcqRel);
     machine::exit()
 }
 
 /// Tells the handle and the waiters of locks that `g` is dead.
-pub(crate) fn bury(cx: &gopark_sched::Cx<'_, Kernel>, g: GRef<Kernel>, message: String) {
+pub(crate) fn bury(cx: &gopark_sched::Cx<'_, Kernel>, g: GRef<Kernel>, message: Cow<'static, str>) {
     sema::abandon(cx, g.as_ptr() as usize);
     if let Some(on_death) = g.ext.on_death.take() {
         on_death.tell(cx, JoinError { id: g.id(), message });
@@ -108,6 +111,8 @@ pub(crate) fn is_ending() -> bool {
 /// Reports and ends the system (ONCE).
 pub(crate) fn end(code: ExitCode, what: fmt::Arguments<'_>, trace: Backtrace) -> ! {
     x86_64::instructions::interrupts::disable();
+    // For ever: the report may use SPARE (`stack`), and the frames that are kept for code that cannot be stopped.
+    core::mem::forget(PreemptOff::new());
     let me = cpu::here().index();
     match REPORTER.compare_exchange(usize::MAX, me, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {}
@@ -119,9 +124,8 @@ pub(crate) fn end(code: ExitCode, what: fmt::Arguments<'_>, trace: Backtrace) ->
     }
     freeze_others(me);
     raw_println!("{what}\n");
-    raw_println!("{}", report::Here);
-    raw_println!("{trace}");
-    raw_println!("{}", report::AllGoroutines { but_running_here: false });
+    raw_println!("{}\n{trace}", report::Here);
+    crate::print::raw(format_args!("{}", report::AllGoroutines { but_running_here: true }));
     shutdown::now(code)
 }
 

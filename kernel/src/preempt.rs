@@ -112,10 +112,3 @@ pub struct Iret {
     pub rsp: u64,
     pub ss: u64,
 }
-
-impl Frame {
-    /// A frame to be filled.
-    pub(crate) fn zero() -> Self {
-        Self { fx: FxArea([0; 512]), gpr: Gpr::default(), iret: Iret::default() }
-    }
-}

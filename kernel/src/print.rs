@@ -22,10 +22,25 @@ pub fn print(text: fmt::Arguments<'_>) {
     if let Some(text) = text.as_str() {
         return write(text);
     }
-    let mut line = String::new();
-    // Writing to a string fails only if a `Display` says so: then what it wrote so far is printed.
+    let mut line = Line(String::new());
+    // Fails only if a `Display` says so: then what it wrote so far is printed.
     let _ = line.write_fmt(text);
-    write(&line);
+    write(&line.0);
+}
+
+/// Collects a line. Without memory for it, it is printed piece by piece, and may mix with others'.
+struct Line(String);
+
+impl Write for Line {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        if self.0.try_reserve(piece.len()).is_ok() {
+            self.0.push_str(piece);
+        } else {
+            write(&core::mem::take(&mut self.0));
+            write(piece);
+        }
+        Ok(())
+    }
 }
 
 /// Writes text to the console, as one piece.

@@ -82,7 +82,12 @@ impl fmt::Display for State {
         match g.status() {
             Status::Waiting => f.write_str(g.wait_reason().text()),
             Status::Dead if g.panicked() => f.write_str("dead, panicked"),
-            other => f.write_str(other.text()),
+            other @ (Status::Idle
+            | Status::Runnable
+            | Status::Running
+            | Status::Syscall
+            | Status::Dead
+            | Status::Preempted) => f.write_str(other.text()),
         }
     }
 }

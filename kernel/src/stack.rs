@@ -10,8 +10,9 @@
 //! *Locks.* `Rank::Stacks`.
 //!
 //! *Invariants.* TOP-PRESENT: a stack's top page is present while a G has it. SAME-PAGE: two cores may fault on one
-//! page at once (a value on a G's stack can be lent to others); both see one frame, by BY-CAS (`mem::tables`). Those of
-//! `mem::windows`.
+//! page at once (a value on a G's stack can be lent to others); both see one frame, by BY-CAS (`mem::tables`). SPARE: the
+//! lowest pages of a stack are for code that must not be stopped where it is: with preemption off it may hold a lock of
+//! the runtime, and a panic wants to be told. Who borrows them with preemption off ends when it is on again. Those of `mem::windows`.
 //!
 //! *Differences from Go.* Stacks are not copied, so they neither move nor shrink under a G. A stack that was freed
 //! keeps its pages for the next G.
@@ -35,6 +36,9 @@ use crate::{
 pub const DEFAULT_SIZE: usize = 64 * 1024;
 /// The largest window.
 pub const MAX_SIZE: usize = windows::MAX_SIZE as usize;
+
+/// SPARE: what code with preemption off may use below the end of a stack, in bytes.
+const SPARE: u64 = 2 * PAGE_SIZE;
 
 static SPACE: Space = Space::new(STACKS, Rank::Stacks);
 
@@ -124,22 +128,46 @@ pub unsafe fn free(stack: Stack) {
 pub enum Fault {
     /// A stack grew: go on where the fault was.
     Committed,
-    /// The guard page of a stack in use was hit.
+    /// A stack grew into its SPARE pages: go on, and end when that is possible.
+    Borrowed,
+    /// A stack in use is at its end.
     Overflow(Window),
-    /// A stack should grow, but the reserve has no frame: refill it on g0, and go on where the fault was.
+    /// A stack should grow, but the reserve has no frame for it: refill it on g0, and go on where the fault was.
     ReserveEmpty,
     /// No address in a stack that is in use.
     NotAStack,
 }
 
+/// Who needs the page, and so what may be spent on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A G that can be stopped where it is.
+    Usual,
+    /// One that is dying, and has something to say: SPARE is for it too.
+    Dying,
+    /// Code with preemption off.
+    Unstoppable,
+}
+
 /// Answers a page fault at `addr` on `core`, the calling core. Only for faults on pages that are not present, by
 /// reading or writing: the error code's bits P and I/D are 0 (Intel SDM vol. 3, 5.7). All others are no business of
 /// stacks.
-pub fn fault(addr: u64, core: &Core) -> Fault {
+pub fn fault(addr: u64, core: &Core, need: Need) -> Fault {
     let Some(window) = SPACE.at(addr).filter(Window::in_use) else { return Fault::NotAStack };
-    if addr < window.limit() {
+    let spare = addr < window.limit() + SPARE;
+    if addr < window.limit() || (spare && need == Need::Usual) {
         return Fault::Overflow(window);
     }
+    if core.reserve.is_short() && need != Need::Unstoppable {
+        return Fault::ReserveEmpty;
+    }
+    match commit(addr, core) {
+        Fault::Committed if spare => Fault::Borrowed,
+        other => other,
+    }
+}
+
+fn commit(addr: u64, core: &Core) -> Fault {
     let entry = match paging::tables().reach(addr, &core.reserve) {
         Ok(entry) => entry,
         Err(WalkError::OutOfMemory) => return Fault::ReserveEmpty,

@@ -12,7 +12,7 @@ use crate::{
     machine::Machine,
     runq::RunQueue,
     spawn::FreeList,
-    sync::{AtomicU32, AtomicU64, Lock, Ordering},
+    sync::{AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering},
     timer::Timers,
 };
 
@@ -39,6 +39,8 @@ pub struct P<K: Machine> {
 
     /// Dead Gs to be used again. Uncontended: only the owner comes by.
     pub(crate) free: Lock<FreeList<K>>,
+    /// How many there are; read without the lock.
+    free_len: AtomicUsize,
 }
 
 /// What a P counts; written by its owner.
@@ -93,6 +95,7 @@ impl<K: Machine> P<K> {
             ids: IdBatch::new(),
             stats: PStats::default(),
             free: Lock::new(FreeList::new()),
+            free_len: AtomicUsize::new(0),
         }
     }
 
@@ -114,6 +117,15 @@ impl<K: Machine> P<K> {
     /// When the slice that runs here is over (ns).
     pub fn slice_end(&self) -> u64 {
         self.slice_end.load(Ordering::Relaxed)
+    }
+
+    /// How many dead Gs wait here to be used again. Takes no lock: reports are made by Gs that may be preempted.
+    pub fn free_len(&self) -> usize {
+        self.free_len.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_free(&self, len: usize) {
+        self.free_len.store(len, Ordering::Relaxed);
     }
 
     /// The M that holds it now.

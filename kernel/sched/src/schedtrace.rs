@@ -59,7 +59,7 @@ impl<K: Machine> SchedTrace<'_, K> {
         for p in self.sched.ps.iter() {
             let status = u32::from(p.m().is_some());
             let (id, tick, len) = (p.id, p.schedtick(), p.runq.len());
-            let free = p.free.lock().len();
+            let free = p.free_len();
             write!(f, "  P{id}: status={status} schedtick={tick} syscalltick=0 m=")?;
             number_or_nil(f, p.m().map(|m| m as u64))?;
             writeln!(f, " runqsize={len} gfreecnt={free} timerslen={}", p.timers.len())?;

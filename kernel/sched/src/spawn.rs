@@ -5,7 +5,7 @@
 //!
 //! *Invariants.* TYPE-STABLE (`g`). [`DeadG`] is the right over a dead G: one per dead G, in a list or as a value.
 
-use alloc::boxed::Box;
+use core::alloc::Layout;
 
 use crate::{
     cx::Cx,
@@ -47,6 +47,11 @@ impl<K: Machine> FreeList<K> {
         Self { head: None, len: 0 }
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     fn push(&mut self, g: DeadG<K>) {
         g.0.set_link(self.head);
         self.head = Some(g.0);
@@ -58,10 +63,6 @@ impl<K: Machine> FreeList<K> {
         self.head = g.link();
         self.len -= 1;
         Some(DeadG(g))
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.len
     }
 
     fn move_to(&mut self, other: &mut Self, n: usize) {
@@ -80,7 +81,9 @@ impl<K: Machine> Scheduler<K> {
         if free.len == 0 {
             self.lock().free.move_to(&mut free, REFILL);
         }
-        free.pop()
+        let dead = free.pop();
+        cx.p.note_free(free.len);
+        dead
     }
 
     /// Back to the free list, unused.
@@ -96,19 +99,23 @@ impl<K: Machine> Scheduler<K> {
         if free.len >= DRAIN_AT {
             free.move_to(&mut self.lock().free, DRAIN_AT / 2);
         }
+        cx.p.note_free(free.len);
     }
 
-    /// A new G around `ext`, dead as yet.
+    /// A new G around `ext`, dead as yet. Without memory `ext` comes back.
     #[doc(alias = "malg")]
-    pub fn new_dead(&self, ext: K::Ext) -> DeadG<K> {
-        let g = Box::into_raw(Box::new(G::new(ext)));
-        let Some(gref) = GRef::from_ptr(g) else { unreachable!("a box is not null") };
+    pub fn new_dead(&self, ext: K::Ext) -> Result<DeadG<K>, K::Ext> {
+        // SAFETY: a G has a size.
+        let place = unsafe { alloc::alloc::alloc(Layout::new::<G<K>>()) }.cast::<G<K>>();
+        let Some(gref) = GRef::from_ptr(place) else { return Err(ext) };
+        // SAFETY: just allocated for this type. `Drop for Scheduler` gives it back as a box, whose layout is the same.
+        unsafe { place.write(G::new(ext)) };
         let mut head = self.allgs.load(Ordering::Relaxed);
         loop {
             gref.all_next.store(head, Ordering::Relaxed);
-            let swap = self.allgs.compare_exchange(head, g, Ordering::AcqRel, Ordering::Relaxed);
+            let swap = self.allgs.compare_exchange(head, place, Ordering::AcqRel, Ordering::Relaxed);
             match swap {
-                Ok(_) => return DeadG(gref),
+                Ok(_) => return Ok(DeadG(gref)),
                 Err(now) => head = now,
             }
         }

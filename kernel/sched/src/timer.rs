@@ -71,6 +71,8 @@ pub struct Timers<K: Machine> {
     min: AtomicU64,
     /// How many belong to goroutines of the user.
     user: AtomicUsize,
+    /// How many there are.
+    len: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -113,7 +115,7 @@ impl<K: Machine> Heap<K> {
 
 impl<K: Machine> Timers<K> {
     pub(crate) fn new() -> Self {
-        Self { heap: Lock::new(Heap(Vec::new())), min: AtomicU64::new(u64::MAX), user: AtomicUsize::new(0) }
+        Self { heap: Lock::new(Heap(Vec::new())), min: AtomicU64::new(u64::MAX), user: AtomicUsize::new(0), len: AtomicUsize::new(0) }
     }
 
     /// The earliest deadline (ns), `u64::MAX` if there is none.
@@ -127,9 +129,9 @@ impl<K: Machine> Timers<K> {
         self.user.load(Ordering::Acquire)
     }
 
-    /// How many timers wait.
+    /// How many timers wait. Takes no lock: reports are made by Gs that may be preempted.
     pub fn len(&self) -> usize {
-        self.heap.lock().0.len()
+        self.len.load(Ordering::Relaxed)
     }
 
     /// Whether none waits.
@@ -146,6 +148,7 @@ impl<K: Machine> Timers<K> {
             self.user.fetch_add(1, Ordering::Relaxed);
         }
         self.min.store(heap.min(), Ordering::Release);
+        self.len.store(heap.0.len(), Ordering::Relaxed);
         earliest
     }
 
@@ -165,6 +168,7 @@ impl<K: Machine> Timers<K> {
             due.push_back(unsafe { Parked::from_raw(g) }.into_runnable());
         }
         self.min.store(heap.min(), Ordering::Release);
+        self.len.store(heap.0.len(), Ordering::Relaxed);
         due
     }
 }

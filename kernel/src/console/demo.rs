@@ -120,7 +120,7 @@ fn longest_collatz(starts: core::ops::Range<u64>) -> (u64, u32) {
 fn collatz(mut n: u64) -> u32 {
     let mut steps = 0;
     while n > 1 {
-        n = if n % 2 == 0 { n / 2 } else { 3 * n + 1 };
+        n = if n.is_multiple_of(2) { n / 2 } else { 3 * n + 1 };
         steps += 1;
     }
     steps

@@ -4,17 +4,27 @@
 //! so that the console stays at hand.
 #![forbid(unsafe_code)]
 
+use alloc::vec::Vec;
+
 use super::{
     command::{Command, Help},
     demo, show,
 };
 use crate::{
-    boot, chan, go,
+    JoinHandle, boot, chan, go,
     machine::sched,
     print, println, shutdown,
     time::{Duration, Instant},
     trace,
 };
+
+/// Does it, and waits for what it started: for a command line that nobody sits at.
+pub fn run_to_end(command: Command) {
+    match command {
+        Command::Hog(n) => hog(n).into_iter().for_each(|hog| drop(hog.join())),
+        other => run(other),
+    }
+}
 
 /// Does it.
 pub fn run(command: Command) {
@@ -28,7 +38,7 @@ pub fn run(command: Command) {
         Command::Schedtrace(period) => trace::set(period, boot::settings().scheddetail),
         Command::Scheddetail => trace::print_now(true),
         Command::Sieve(n) => println!("the {}th prime is {}", n, demo::sieve(n)),
-        Command::Hog(n) => hog(n),
+        Command::Hog(n) => drop(hog(n)),
         Command::Spawn(n) => spawn(n),
         Command::KillMe => kill_me(),
         Command::Deadlock => deadlock(),
@@ -40,12 +50,10 @@ pub fn run(command: Command) {
 /// How long hogs run.
 const HOG_TIME: Duration = Duration::from_secs(10);
 
-fn hog(n: u32) {
+fn hog(n: u32) -> Vec<JoinHandle<u64>> {
     let until = Instant::now() + HOG_TIME;
-    for _ in 0..n {
-        drop(go(move || demo::hog(until)));
-    }
     println!("{n} goroutines compute for {} s without a call", HOG_TIME.as_secs());
+    (0..n).map(|_| go(move || demo::hog(until))).collect()
 }
 
 fn spawn(n: u32) {
@@ -60,7 +68,7 @@ fn spawn(n: u32) {
 
 fn kill_me() {
     let victim = go(|| {
-        let wanted: Option<u32> = None;
+        let wanted: Option<u32> = core::hint::black_box(None);
         wanted.expect("kill-me was typed")
     });
     match victim.join() {

@@ -109,7 +109,7 @@ fn wait_for_input() {
 pub fn run_line(line: &str) -> bool {
     let longer = alloc::format!("run {line}");
     match command::parse(line).or_else(|error| command::parse(&longer).map_err(|_| error)) {
-        Ok(command) => exec::run(command),
+        Ok(command) => exec::run_to_end(command),
         Err(error) => {
             println!("{error}");
             return false;

@@ -18,8 +18,12 @@ use super::{
 };
 use crate::core::Core;
 
-/// How many frames a core keeps. Code with preemption off must not touch more new pages of its stack than this.
+/// How many frames a core keeps.
 pub const SIZE: usize = 16;
+
+/// How many of them are for code with preemption off, which cannot leave for g0 to have more: it must not touch more new pages
+/// than this. Code that can leave does so rather than take one of these.
+pub const KEPT: usize = 8;
 
 const EMPTY: u64 = 0;
 
@@ -38,6 +42,12 @@ impl Reserve {
     #[inline]
     pub fn is_low(&self) -> bool {
         self.slots[SIZE - 1].load(Relaxed) == EMPTY
+    }
+
+    /// Whether only frames for code with preemption off are left.
+    #[inline]
+    pub fn is_short(&self) -> bool {
+        self.slots[KEPT].load(Relaxed) == EMPTY
     }
 
     /// How many frames there are.
@@ -112,6 +122,7 @@ mod tests {
         assert!(reserve.take().is_none() && reserve.is_low());
         for n in 1..=SIZE as u64 {
             assert!(reserve.is_low());
+            assert_eq!(reserve.is_short(), n <= KEPT as u64 + 1);
             reserve.give(frame(n));
         }
         assert!(!reserve.is_low());

@@ -53,7 +53,7 @@ pub fn stub(vector: u8) -> u64 {
 }
 
 const _: () = assert!(offset_of!(Frame, gpr) == 512 && offset_of!(Frame, iret) == 512 + size_of::<Gpr>());
-const _: () = assert!((size_of::<Gpr>() + size_of::<Iret>()) % 16 == 0, "FXSAVE needs 16-byte alignment");
+const _: () = assert!((size_of::<Gpr>() + size_of::<Iret>()).is_multiple_of(16), "FXSAVE needs 16-byte alignment");
 
 #[unsafe(naked)]
 unsafe extern "sysv64" fn common() {
