@@ -62,6 +62,9 @@ fn page_fault(core: &Core, frame: &Frame) -> Then {
     let then = match outcome {
         Fault::Committed => {
             count(&core.stats.stack_faults);
+            if core.reserve.is_short() {
+                core.preempt_requested.store(1, Ordering::Relaxed); // to g0 when the last guard drops: it has more
+            }
             Then::Continue
         }
         Fault::Borrowed => borrowed(core, frame),
