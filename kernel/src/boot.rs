@@ -108,7 +108,8 @@ fn read_settings(info: &BootInfo) {
 /// Starts all other cores; returns how many there are in all.
 fn start_cores(info: &BootInfo) -> usize {
     let mut blocks: Vec<&'static Core> = Vec::new();
-    for &apic_id in platform().cores.iter().filter(|&&id| id != BOOT_CORE.apic_id()) {
+    let listed = platform().cores.iter().copied().filter(|&id| id != BOOT_CORE.apic_id());
+    for apic_id in listed.chain(settings().ghostcore) {
         let core: &'static Core = Box::leak(Box::new(Core::new()));
         core.index.store(blocks.len() + 1, Ordering::Relaxed);
         core.apic_id.store(apic_id, Ordering::Relaxed);

@@ -45,6 +45,8 @@ pub struct Settings<'a> {
     pub asyncpreemptoff: bool,
     /// Microseconds that a goroutine may run before others get their turn; `None` means Go's 10,000.
     pub slice: Option<u32>,
+    /// The APIC id of a core that is not there, to be started like the others: shows what becomes of one that does not come.
+    pub ghostcore: Option<u32>,
     /// What a panic in a goroutine ends.
     pub panic: PanicMode,
     /// Whether to start a console; `None` when nobody said.
@@ -67,6 +69,7 @@ const TABLE: &[Setting] = &[
     Setting { name: "scheddetail", values: "0|1", take: |s, v| set(&mut s.scheddetail, switch(v)) },
     Setting { name: "asyncpreemptoff", values: "0|1", take: |s, v| set(&mut s.asyncpreemptoff, switch(v)) },
     Setting { name: "slice", values: "US", take: |s, v| set(&mut s.slice, number(v, LEAST_SLICE).map(Some)) },
+    Setting { name: "ghostcore", values: "APICID", take: |s, v| set(&mut s.ghostcore, apic_id(v).map(Some)) },
     Setting { name: "panic", values: "goroutine|abort", take: |s, v| set(&mut s.panic, panic_mode(v)) },
     Setting {
         name: "console",
@@ -87,6 +90,11 @@ fn set<T>(field: &mut T, value: Option<T>) -> bool {
 fn number<T: FromStr + PartialOrd>(text: &str, least: T) -> Option<T> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|value| digits && *value >= least)
+}
+
+/// 255 would mean all cores.
+fn apic_id(text: &str) -> Option<u32> {
+    number(text, 1).filter(|id| *id < 255)
 }
 
 fn above_zero(value: u32) -> Option<u32> {

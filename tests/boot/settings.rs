@@ -22,6 +22,11 @@ pub fn rows() -> Vec<Trial> {
             .expect("hello from 2 cores, 2 Ps"),
         hello().variant("gomaxprocs").append("gomaxprocs=1").expect("hello from 2 cores, 1 Ps").forbid("setting"),
         hello()
+            .variant("missing_core")
+            .append("ghostcore=77")
+            .expect("core with APIC id 77 did not start within its time: left out")
+            .expect("hello from 2 cores"),
+        hello()
             .variant("too_many_procs")
             .append("gomaxprocs=1024")
             .expect("gomaxprocs=1024")
