@@ -12,6 +12,7 @@
 use alloc::{borrow::Cow, format, string::String};
 use core::{
     fmt,
+    mem::ManuallyDrop,
     panic::PanicInfo,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
@@ -112,7 +113,7 @@ pub(crate) fn is_ending() -> bool {
 pub(crate) fn end(code: ExitCode, what: fmt::Arguments<'_>, trace: Backtrace) -> ! {
     x86_64::instructions::interrupts::disable();
     // For ever: the report may use SPARE (`stack`), and the frames that are kept for code that cannot be stopped.
-    core::mem::forget(PreemptOff::new());
+    let _off = ManuallyDrop::new(PreemptOff::new());
     let me = cpu::here().index();
     match REPORTER.compare_exchange(usize::MAX, me, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {}

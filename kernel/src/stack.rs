@@ -161,10 +161,8 @@ pub fn fault(addr: u64, core: &Core, need: Need) -> Fault {
     if core.reserve.is_short() && need != Need::Unstoppable {
         return Fault::ReserveEmpty;
     }
-    match commit(addr, core) {
-        Fault::Committed if spare => Fault::Borrowed,
-        other => other,
-    }
+    let outcome = commit(addr, core);
+    if spare && outcome == Fault::Committed { Fault::Borrowed } else { outcome }
 }
 
 fn commit(addr: u64, core: &Core) -> Fault {

@@ -9,7 +9,10 @@ pub fn rows() -> Vec<Trial> {
     vec![
         trial(kernel!("sleep_order")).variant("schedtrace").append("schedtrace=50").check(brief),
         // Reports are made by a goroutine that may be preempted anywhere: it must not hold what the scheduler needs.
-        trial(kernel!("steal")).variant("detail_preempted").append("schedtrace=1 scheddetail=1 slice=20").expect("done on"),
+        trial(kernel!("steal"))
+            .variant("detail_preempted")
+            .append("schedtrace=1 scheddetail=1 slice=20")
+            .expect("done on"),
         trial(kernel!("fair")).variant("asyncpreemptoff").append("asyncpreemptoff=1"),
         trial(kernel!("sleep_order")).variant("scheddetail").append("schedtrace=100 scheddetail=1").check(detailed),
     ]

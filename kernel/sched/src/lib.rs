@@ -1,7 +1,7 @@
 //! Go's G-M-P scheduler, portable: no hardware, no statics, no `std`.
 //!
-//! Goroutines are [`G`](g::G)s, cores carry [`M`](m::M)s, and a [`P`](p::P) is the right to run, with a run queue and a timer heap.
-//! The machine below is one trait, [`Machine`](machine::Machine); the same source runs in the kernel, under host tests with
+//! Goroutines are [`G`]s, cores carry [`M`]s, and a [`P`] is the right to run, with a run queue and a timer heap.
+//! The machine below is one trait, [`Machine`]; the same source runs in the kernel, under host tests with
 //! threads as cores, under loom and under Miri.
 //!
 //! Read in this order: [`machine`], [`token`], [`g`], [`runq`], [`idle`], [`find`], [`run`].

@@ -115,7 +115,12 @@ impl<K: Machine> Heap<K> {
 
 impl<K: Machine> Timers<K> {
     pub(crate) fn new() -> Self {
-        Self { heap: Lock::new(Heap(Vec::new())), min: AtomicU64::new(u64::MAX), user: AtomicUsize::new(0), len: AtomicUsize::new(0) }
+        Self {
+            heap: Lock::new(Heap(Vec::new())),
+            min: AtomicU64::new(u64::MAX),
+            user: AtomicUsize::new(0),
+            len: AtomicUsize::new(0),
+        }
     }
 
     /// The earliest deadline (ns), `u64::MAX` if there is none.

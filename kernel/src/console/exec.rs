@@ -20,9 +20,10 @@ use crate::{
 
 /// Does it, and waits for what it started: for a command line that nobody sits at.
 pub fn run_to_end(command: Command) {
-    match command {
-        Command::Hog(n) => hog(n).into_iter().for_each(|hog| drop(hog.join())),
-        other => run(other),
+    if let Command::Hog(n) = command {
+        hog(n).into_iter().for_each(|hog| drop(hog.join()));
+    } else {
+        run(command);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The console on the serial line: what somebody types, and what comes of it.
 //!
-//! [`keys`] reads keys from bytes, [`line`] and [`history`] hold what was typed, [`editor`] keeps the terminal in step
+//! [`keys`] reads keys from bytes, [`mod@line`] and [`history`] hold what was typed, [`editor`] keeps the terminal in step
 //! with them, [`command`] understands a finished line: all pure, and tested on the host. [`run`] is the goroutine that blocks on
 //! the UART, [`exec`] does what the commands say, with the programs of [`demo`] and the tables of [`show`].
 

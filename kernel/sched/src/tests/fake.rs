@@ -342,7 +342,7 @@ pub fn new_g(cx: &Cx<'_, Fake>) -> Runnable<Fake> {
 }
 
 pub fn spawn_with(cx: &Cx<'_, Fake>, ext: FakeG) -> Runnable<Fake> {
-    cx.sched.begin(cx, cx.sched.new_dead(ext).ok().expect("memory"), 0, false)
+    cx.sched.begin(cx, cx.sched.new_dead(ext).expect("memory"), 0, false)
 }
 
 /// A G that waits, as one that parked.
@@ -354,7 +354,7 @@ pub fn parked(cx: &Cx<'_, Fake>) -> Parked<Fake> {
 
 /// A G of the system that waits.
 pub fn parked_system(cx: &Cx<'_, Fake>) -> Parked<Fake> {
-    let g = cx.sched.begin(cx, cx.sched.new_dead(FakeG::idle()).ok().expect("memory"), 0, true).start(0, 0);
+    let g = cx.sched.begin(cx, cx.sched.new_dead(FakeG::idle()).expect("memory"), 0, true).start(0, 0);
     g.transition(crate::Status::Running, crate::Status::Waiting);
     Runnable::parked(g)
 }

@@ -14,7 +14,7 @@ fn live_and_die(s: &crate::Scheduler<Fake>, m: usize, p: OwnedP<Fake>, system: b
     let cx = Cx::on(s, &s.ms[m], &p);
     let (dead, again) = match s.take_dead(&cx) {
         Some(dead) => (dead, true),
-        None => (s.new_dead(FakeG::idle()).ok().expect("memory"), false),
+        None => (s.new_dead(FakeG::idle()).expect("memory"), false),
     };
     dead.g().ext.refill(FakeG::idle());
     let g = s.begin(&cx, dead, 7, system);
@@ -57,7 +57,7 @@ fn free_lists_drain_and_refill() {
     let (p0, p1) = (seize(&s, 0), seize(&s, 1));
     let (cx0, cx1) = (Cx::on(&s, &s.ms[0], &p0), Cx::on(&s, &s.ms[1], &p1));
     for _ in 0..64 {
-        let g = s.new_dead(FakeG::idle()).ok().expect("memory").g();
+        let g = s.new_dead(FakeG::idle()).expect("memory").g();
         s.put_dead(&cx0, g);
     }
     assert_eq!((p0.free.lock().len(), s.lock().free.len()), (32, 32), "a long list is shared");

@@ -180,7 +180,7 @@ fn a_fresh_slice_after_idling() {
         cx.sched.machine.shut_down();
         fake::Step::Exit
     };
-    s.globq_put_one(s.begin(&cx, s.new_dead(fake::FakeG::new(body)).ok().expect("memory"), 0, true));
+    s.globq_put_one(s.begin(&cx, s.new_dead(fake::FakeG::new(body)).expect("memory"), 0, true));
     s.put_idle_p(&mut s.lock(), p);
     let core = std::thread::spawn({
         let s = s.clone();

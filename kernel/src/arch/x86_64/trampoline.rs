@@ -83,7 +83,7 @@ struct TablePointer<T: 'static> {
 static KERNEL_GDT_POINTER: TablePointer<Gdt> = TablePointer { limit: GDT_LIMIT, base: &KERNEL_GDT };
 const GDT_LIMIT: u16 = size_of::<Gdt>() as u16 - 1;
 
-/// Interrupt gates up to NMI, two words each; NMI's is filled in by [`write`].
+/// Interrupt gates up to NMI, two words each; NMI's is filled in by [`write()`].
 type Gates = [AtomicU64; 2 * (NMI + 1)];
 const NMI: usize = 2;
 static GATES: Gates = [const { AtomicU64::new(0) }; 2 * (NMI + 1)];
