@@ -25,7 +25,7 @@ use crate::{
     core as cpu,
     go::{Death, JoinError},
     machine::{self, Kernel, current_g, with_cx},
-    preempt::PreemptOff,
+    preempt::{self, PreemptOff},
     println, raw_println, report, shutdown,
     sync::sema,
 };
@@ -50,7 +50,7 @@ pub fn handle(info: &PanicInfo<'_>) -> ! {
 /// The goroutine that may die alone.
 fn dying_goroutine() -> Option<GRef<Kernel>> {
     let g = current_g()?;
-    let alone = cpu::here().preempt_off.load(Ordering::Relaxed) == 0 && !ends_the_system(&g) && !g.panicked();
+    let alone = !preempt::is_off() && !ends_the_system(&g) && !g.panicked();
     alone.then_some(g)
 }
 
@@ -91,7 +91,7 @@ fn place<'a>(info: &'a PanicInfo<'_>) -> impl fmt::Display + 'a {
 }
 
 fn fatal_panic(info: &PanicInfo<'_>) -> ! {
-    let on_g = current_g().is_some() && cpu::here().preempt_off.load(Ordering::Relaxed) == 0;
+    let on_g = current_g().is_some() && !preempt::is_off();
     let code = if on_g { ExitCode::MAIN_PANIC } else { ExitCode::FATAL };
     let kind = if on_g { "panic" } else { "fatal error" };
     end(code, format_args!("{kind}: {}\n\nat {}", info.message(), place(info)), Backtrace::here())

@@ -59,6 +59,19 @@ impl Drop for PreemptOff {
     }
 }
 
+/// Whether preemption is off for who asks. One instruction, since with preemption on the asker may be on another core right
+/// after it, where the answer is the same.
+#[inline(always)]
+pub(crate) fn is_off() -> bool {
+    let count: u32;
+    // SAFETY: GS-CORE; the load has no side effect.
+    unsafe {
+        asm!("mov {:e}, dword ptr gs:[{}]", out(reg) count, const offset_of!(Core, preempt_off),
+             options(nostack, preserves_flags, readonly));
+    }
+    count != 0
+}
+
 /// All registers of a G that was stopped between two instructions.
 ///
 /// The interrupt entry builds it on its stack, from `iret` downwards: the last five words are the processor's (Intel SDM
