@@ -191,8 +191,14 @@ pub(crate) fn exit() -> ! {
 }
 
 /// A request to preempt came while preemption was off; the last guard has just dropped.
+///
+/// Not with interrupts off: that is a handler's guard, on a stack that is nobody's to leave, or a few instructions that must not
+/// be torn apart. The request stays for the next guard.
 #[cold]
 pub(crate) fn honour_preemption() {
+    if !x86_64::instructions::interrupts::are_enabled() {
+        return;
+    }
     if let Some(g) = current_g() {
         let doomed = g.ext.is_doomed() && !g.panicked();
         if doomed {
