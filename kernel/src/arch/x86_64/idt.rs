@@ -3,7 +3,11 @@
 //! *Invariants.* IST-SLOTS (`gdt`).
 
 use spin::Once;
-use x86_64::{VirtAddr, structures::DescriptorTablePointer};
+use x86_64::{
+    VirtAddr,
+    registers::control::{Cr4, Cr4Flags},
+    structures::DescriptorTablePointer,
+};
 
 use crate::arch::{entry, gdt::Ist};
 
@@ -64,10 +68,18 @@ fn ist(vector: u8) -> Ist {
 
 static IDT: Once<[Gate; 256]> = Once::new();
 
-/// Loads the table on this core.
+/// Loads the table on this core, and lets it raise machine checks.
 pub fn load() {
     let idt = IDT.call_once(|| core::array::from_fn(|v| Gate::new(v as u8)));
     let pointer = DescriptorTablePointer { limit: (size_of_val(idt) - 1) as u16, base: VirtAddr::from_ptr(idt) };
     // SAFETY: the table is a static that is never written again, and each gate leads to its stub.
     unsafe { x86_64::instructions::tables::lidt(&pointer) };
+    let machine_checks = CPUID_MCE & core::arch::x86_64::__cpuid(1).edx != 0;
+    if machine_checks {
+        // SAFETY: there is a handler now; without this bit a machine check would reset the machine without a word.
+        unsafe { Cr4::update(|cr4| *cr4 |= Cr4Flags::MACHINE_CHECK_EXCEPTION) };
+    }
 }
+
+/// CPUID.01H:EDX: the processor can raise #MC (Intel SDM vol. 2, "CPUID").
+const CPUID_MCE: u32 = 1 << 7;
