@@ -28,7 +28,7 @@ use crate::{
 /// The stack that a goroutine gets unless [`Builder::stack_size`] says otherwise, in bytes of address space.
 pub const DEFAULT_STACK: usize = 64 * 1024;
 
-/// Larger closures are boxed: the page of stack that is present at the start holds what is smaller.
+/// Closures larger than this, or aligned to more, are boxed: the page of stack that is present at the start holds what is smaller.
 const LARGE_CLOSURE: usize = 2048;
 
 /// How a G's life ended.
@@ -170,7 +170,7 @@ impl Builder {
     /// If there is no memory for the stack, or no stack can be that large.
     #[track_caller]
     pub fn spawn<T: Send + 'static>(self, f: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, StackError> {
-        if size_of_val(&f) <= LARGE_CLOSURE {
+        if size_of_val(&f).max(align_of_val(&f)) <= LARGE_CLOSURE {
             return self.start(f, Location::caller());
         }
         let boxed: Box<dyn FnOnce() -> T + Send> = Box::new(f);
