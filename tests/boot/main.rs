@@ -13,6 +13,7 @@ mod ends;
 mod examples;
 mod goroutines;
 mod loader;
+mod rights;
 mod settings;
 mod stacks;
 mod time;
@@ -40,6 +41,7 @@ fn rows() -> Vec<Trial> {
         time::rows(),
         stacks::rows(),
         ends::rows(),
+        rights::rows(),
         settings::rows(),
         loader::rows(),
         trace::rows(),
