@@ -25,6 +25,24 @@ pub fn rows() -> Vec<Trial> {
             .expect("panic_main.rs:")
             .expect("goroutine 1")
             .expect("give_up"),
+        trial(kernel!("crash"))
+            .variant("recursive")
+            .append("-- recursive")
+            .crash("a fatal error")
+            .expect("panic: told by ")
+            .expect("the message's own panic")
+            .expect("fatal error while reporting a fatal error"),
+        trial(kernel!("crash"))
+            .variant("in_goroutine")
+            .append("-- in_goroutine")
+            .crash("a panic in main")
+            .anywhere("the message's own panic"),
+        trial(kernel!("crash"))
+            .variant("concurrent")
+            .cores(&[1, 2, 4, 8])
+            .append("panic=abort -- concurrent")
+            .crash("a panic in main")
+            .expect("panic: crash number "),
         trial(kernel!("deadlock"))
             .crash("a deadlock")
             .expect("fatal error: all goroutines are asleep - deadlock!")

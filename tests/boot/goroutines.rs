@@ -31,6 +31,7 @@ pub fn rows() -> Vec<Trial> {
             .cores(&[1, 2])
             .limit(120)
             .check(was_preempted),
+        trial(kernel!("float_control")).append("slice=50"),
         trial(kernel!("fair")),
         trial(kernel!("chan_fifo")),
         trial(kernel!("chan_close")),
