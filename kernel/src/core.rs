@@ -34,35 +34,35 @@ pub const MAX_CORES: usize = 256;
 pub struct Core {
     this: AtomicPtr<Core>,
     /// How many reasons there are not to preempt what runs here now. Changed by single instructions only.
-    pub preempt_off: AtomicU32,
+    pub(crate) preempt_off: AtomicU32,
     /// A preemption was asked for while one of those reasons stood.
-    pub preempt_requested: AtomicU32,
+    pub(crate) preempt_requested: AtomicU32,
     /// The G on this core; null on g0.
-    pub current_g: AtomicPtr<G<Kernel>>,
+    pub(crate) current_g: AtomicPtr<G<Kernel>>,
     /// Where g0 left its registers while a G runs.
-    pub g0_rsp: AtomicU64,
+    pub(crate) g0_rsp: AtomicU64,
     /// The M that this core carries.
-    pub m: AtomicPtr<M<Kernel>>,
+    pub(crate) m: AtomicPtr<M<Kernel>>,
     /// Index in the table of cores; core 0 booted the machine.
-    pub index: AtomicUsize,
+    pub(crate) index: AtomicUsize,
     /// The local APIC's id.
-    pub apic_id: AtomicU32,
+    pub(crate) apic_id: AtomicU32,
     /// Where the stack starts that the start trampoline takes, and g0 keeps.
-    pub boot_stack_top: AtomicU64,
+    pub(crate) boot_stack_top: AtomicU64,
     /// When the local APIC's timer will fire (ns); `u64::MAX` when it is off.
-    pub armed: AtomicU64,
+    pub(crate) armed: AtomicU64,
     /// What this core adds to its time-stamp counter to agree with the boot core: see [`crate::arch::clock`].
-    pub tsc_offset: AtomicU64,
+    pub(crate) tsc_offset: AtomicU64,
     /// Lock ranks held here, one bit each: see [`crate::lock`].
-    pub held_ranks: AtomicU32,
+    pub(crate) held_ranks: AtomicU32,
     /// Whether this core came up and runs the scheduler.
-    pub online: AtomicBool,
+    pub(crate) online: AtomicBool,
     /// Counters that only this core adds to; anyone may read them.
     pub stats: Stats,
     /// Small free blocks of the heap.
-    pub magazines: Magazines,
+    pub(crate) magazines: Magazines,
     /// Frames kept for stack faults.
-    pub reserve: Reserve,
+    pub(crate) reserve: Reserve,
     /// Where a preempted G's registers go: see [`crate::preempt`].
     pub(crate) spare_frame: AtomicPtr<crate::preempt::Frame>,
     /// Set while a page fault is being handled: a second one is the end.
@@ -73,7 +73,6 @@ pub struct Core {
 
 /// What a core counts.
 #[derive(Debug, Default)]
-#[expect(missing_docs, reason = "each name says it")]
 pub struct Stats {
     pub interrupts: AtomicU64,
     pub timer_interrupts: AtomicU64,

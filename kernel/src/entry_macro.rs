@@ -19,18 +19,18 @@ macro_rules! main {
     ($main:path) => {
         const _: () = {
             #[global_allocator]
-            static HEAP: $crate::mem::heap::Heap = $crate::mem::heap::Heap;
+            static HEAP: $crate::internals::Heap = $crate::internals::Heap;
 
             #[panic_handler]
             fn panic(info: &::core::panic::PanicInfo<'_>) -> ! {
                 $crate::panic::handle(info)
             }
 
-            fn start(info: &'static mut $crate::bootloader_api::BootInfo) -> ! {
+            fn start(info: &'static mut $crate::internals::bootloader_api::BootInfo) -> ! {
                 $crate::boot::start(info, $main)
             }
 
-            $crate::bootloader_api::entry_point!(start, config = &$crate::boot::CONFIG);
+            $crate::internals::bootloader_api::entry_point!(start, config = &$crate::boot::CONFIG);
             $crate::c_symbols!();
         };
     };
@@ -45,27 +45,27 @@ macro_rules! c_symbols {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
             // SAFETY: memcpy's own contract.
-            unsafe { $crate::mem::memops::copy(to, from, len) }
+            unsafe { $crate::internals::memops::copy(to, from, len) }
         }
         #[unsafe(no_mangle)]
         unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
             // SAFETY: memmove's own contract.
-            unsafe { $crate::mem::memops::copy_overlapping(to, from, len) }
+            unsafe { $crate::internals::memops::copy_overlapping(to, from, len) }
         }
         #[unsafe(no_mangle)]
         unsafe extern "C" fn memset(to: *mut u8, byte: i32, len: usize) -> *mut u8 {
             // SAFETY: memset's own contract.
-            unsafe { $crate::mem::memops::fill(to, byte, len) }
+            unsafe { $crate::internals::memops::fill(to, byte, len) }
         }
         #[unsafe(no_mangle)]
         unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, len: usize) -> i32 {
             // SAFETY: memcmp's own contract.
-            unsafe { $crate::mem::memops::compare(a, b, len) }
+            unsafe { $crate::internals::memops::compare(a, b, len) }
         }
         #[unsafe(no_mangle)]
         unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, len: usize) -> i32 {
             // SAFETY: bcmp's own contract.
-            unsafe { $crate::mem::memops::compare(a, b, len) }
+            unsafe { $crate::internals::memops::compare(a, b, len) }
         }
         // Prebuilt `core` and `alloc` were made for unwinding, and name these two; with panic=abort nothing calls them.
         #[unsafe(no_mangle)]

@@ -17,6 +17,7 @@ use crate::{
     go::{Death, Place},
     irq::Then,
     machine::{Kernel, current_g},
+    mem::kstack,
     panic,
     preempt::Frame,
     println,
@@ -185,7 +186,13 @@ impl fmt::Display for Registers<'_> {
         writeln!(f, "r8 ={:016x} r9 ={:016x} r10={:016x} r11={:016x}", r.r8, r.r9, r.r10, r.r11)?;
         writeln!(f, "r12={:016x} r13={:016x} r14={:016x} r15={:016x}", r.r12, r.r13, r.r14, r.r15)?;
         let cr3 = Cr3::read_raw().0.start_address().as_u64();
-        write!(f, "cr2={:016x} cr3={cr3:016x}", Cr2::read_raw())
+        write!(f, "cr2={:016x} cr3={cr3:016x}", Cr2::read_raw())?;
+        match kstack::guard_at(Cr2::read_raw()) {
+            Some(_) if matches!(i.vector as u8, vector::PAGE_FAULT | vector::DOUBLE_FAULT) => {
+                f.write_str("\na kernel stack overflowed: cr2 is in the guard page below it")
+            }
+            _ => Ok(()),
+        }
     }
 }
 

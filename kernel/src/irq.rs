@@ -70,7 +70,8 @@ pub(crate) extern "sysv64" fn dispatch(frame: &mut Frame) -> *const () {
         vector::TIMER => timer(core),
         vector::KICK => kick(core),
         vector::UART => uart_input(core),
-        vector::SPURIOUS => Then::Continue,
+        // Never acknowledged: nothing is in service.
+        vector::SPURIOUS | vector::PIC_MASTER_SPURIOUS | vector::PIC_SLAVE_SPURIOUS => Then::Continue,
         vector::APIC_ERROR => apic_error(),
         other => unexpected(other),
     };
@@ -158,7 +159,7 @@ fn apic_error() -> Then {
     Then::Continue
 }
 
-/// Nobody asked for this vector: the legacy PIC's spurious ones need no EOI, others do no harm by one.
+/// Nobody asked for this vector.
 fn unexpected(vector: u8) -> Then {
     apic::eoi();
     crate::raw_println!("gopark: unexpected interrupt, vector {vector:#x}");

@@ -27,11 +27,21 @@
 
 extern crate alloc;
 
+/// For [`main!`] and for this repository's own kernels. No part of the API: much of it is safe in the runtime's hands only.
 #[doc(hidden)]
-pub use bootloader_api;
+pub mod internals {
+    pub use bootloader_api;
+
+    pub use crate::{
+        arch::clock::tsc,
+        core::all as cores,
+        machine::sched,
+        mem::{audit, heap::Heap, layout::phys_to_virt, memops, paging},
+    };
+}
 
 #[path = "arch/x86_64"]
-pub mod arch {
+mod arch {
     //! The processor and its platform: x86-64.
     pub mod acpi;
     pub mod apic;
@@ -60,26 +70,26 @@ mod backtrace;
 pub mod boot;
 pub mod chan;
 pub mod console;
-pub mod core;
+mod core;
 mod deadlock;
-pub mod dev;
+mod dev;
 mod entry_macro;
 mod fault;
 mod go;
-pub mod irq;
+mod irq;
 mod join;
-pub mod lock;
-pub mod machine;
-pub mod mem;
+mod lock;
+mod machine;
+mod mem;
 pub mod panic;
-pub mod preempt;
+mod preempt;
 pub mod print;
-pub mod report;
+mod report;
 pub mod runtime;
 pub mod settings;
 mod shutdown;
-pub mod stack;
-pub mod symbols;
+mod stack;
+mod symbols;
 pub mod sync;
 pub mod time;
 pub mod trace;

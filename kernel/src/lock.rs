@@ -34,8 +34,6 @@ pub enum Rank {
     Devices,
     /// Kernel stacks' address space.
     KStacks,
-    /// The page tables.
-    PageTables,
     /// The frame allocator.
     Frames,
     /// The console: innermost, so that anything may print.
@@ -60,14 +58,6 @@ impl<T> Lock<T> {
         let off = PreemptOff::new();
         note_taken(self.rank, &off);
         Guard { held: Held { inner: self.inner.lock(), rank: self.rank }, off }
-    }
-
-    /// The lock if it is free; ranks are not checked, since nobody waits.
-    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
-        let off = PreemptOff::new();
-        let inner = self.inner.try_lock()?;
-        hold(self.rank, &off);
-        Some(Guard { held: Held { inner, rank: self.rank }, off })
     }
 }
 

@@ -25,7 +25,6 @@ pub struct PreemptOff {
 impl PreemptOff {
     /// Switches preemption off until the guard drops; nests.
     #[inline(always)]
-    #[expect(clippy::new_without_default, reason = "a default with an effect would surprise")]
     pub fn new() -> Self {
         // SAFETY: GS-CORE; OFF-COUNT: one instruction, and it orders like any memory access.
         unsafe {
@@ -78,7 +77,6 @@ pub(crate) fn is_off() -> bool {
 /// vol. 3, 7.14.2, "64-bit mode stack frame"), the rest is pushed by `entry`.
 #[repr(C, align(16))]
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the registers' own names")]
 pub struct Frame {
     pub fx: FxArea,
     pub gpr: Gpr,
@@ -93,7 +91,6 @@ pub struct FxArea(pub [u8; 512]);
 /// The general registers, in the order in which the interrupt entry leaves them in memory.
 #[repr(C)]
 #[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "the registers' own names")]
 pub struct Gpr {
     pub r15: u64,
     pub r14: u64,
@@ -115,7 +112,6 @@ pub struct Gpr {
 /// What the processor pushes, with the error code, or 0 in its place, and the vector below.
 #[repr(C)]
 #[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "the manual's own names")]
 pub struct Iret {
     pub vector: u64,
     pub error: u64,

@@ -32,8 +32,6 @@ use crate::{
     },
 };
 
-/// The window of a stack when nobody asks for another, its guard page included.
-pub const DEFAULT_SIZE: usize = 64 * 1024;
 /// The largest window.
 pub const MAX_SIZE: usize = windows::MAX_SIZE as usize;
 
@@ -48,19 +46,9 @@ static SPACE: Space = Space::new(STACKS, Rank::Stacks);
 pub struct Stack(Window);
 
 impl Stack {
-    /// The lowest address that may be used; the guard page is below.
-    pub const fn base(&self) -> u64 {
-        self.0.limit()
-    }
-
     /// The size of the window: what was asked for, rounded up; 4 KiB of it are the guard.
     pub const fn size(&self) -> u64 {
         self.0.size()
-    }
-
-    /// Where the stack begins; page-aligned.
-    pub const fn top(&self) -> u64 {
-        self.0.top()
     }
 
     /// The window, to be compared with the one in [`Fault::Overflow`].
@@ -181,9 +169,4 @@ fn commit(addr: u64, core: &Core) -> Fault {
         core.reserve.give(frame);
     }
     Fault::Committed
-}
-
-/// Which stack in use `addr` is in, its guard page included: for reports.
-pub fn window_at(addr: u64) -> Option<Window> {
-    SPACE.at(addr).filter(Window::in_use)
 }

@@ -14,8 +14,9 @@ use core::sync::atomic::{
 };
 
 use gopark::{
-    arch::clock::tsc,
-    boot, chan, go, println,
+    boot, chan, go,
+    internals::tsc,
+    println,
     runtime::yield_now,
     sync::WaitGroup,
     time::{Duration, sleep},

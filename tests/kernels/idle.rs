@@ -5,7 +5,7 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use gopark::{
-    core::all as cores,
+    internals::cores,
     println,
     time::{Duration, sleep},
 };

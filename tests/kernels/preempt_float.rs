@@ -8,7 +8,7 @@ extern crate alloc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
-use gopark::{boot, core::all as cores, go, println, runtime};
+use gopark::{boot, go, internals::cores, println, runtime};
 
 gopark::main!(main);
 

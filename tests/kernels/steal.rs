@@ -10,7 +10,7 @@ use core::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use gopark::{boot, go, machine::sched, println, runtime};
+use gopark::{boot, go, internals::sched, println, runtime};
 
 gopark::main!(main);
 

@@ -14,7 +14,7 @@ use core::{
 
 use gopark::{
     JoinHandle, boot, go,
-    mem::{audit, layout::phys_to_virt, paging},
+    internals::{audit, paging, phys_to_virt},
     println,
     runtime::{core_id, num_cpu, yield_now},
 };

@@ -11,8 +11,9 @@ use gopark_sched::{GRef, Status};
 use crate::{
     arch::{apic, clock, timer},
     boot, core as cpu,
+    dev::uart,
     machine::{Kernel, sched},
-    mem::frames,
+    mem::{frames, heap},
     time::Duration,
 };
 
@@ -136,6 +137,18 @@ impl fmt::Display for Mem {
             Size(total * 4096),
             Size((total - free) * 4096)
         )?;
+        let heap = heap::stats();
+        write!(
+            f,
+            "\nheap: {} in small blocks' pages, {} of {} in large blocks",
+            Size(heap.slabs),
+            Size(heap.large_used),
+            Size(heap.large)
+        )?;
+        let line = uart::counts();
+        let [overruns, throttled, storms] =
+            [&line.overruns, &line.throttled, &line.storms].map(|n| n.load(Ordering::Relaxed));
+        write!(f, "\nserial input: {overruns} times too fast, {throttled} times held back, {storms} storms")?;
         let kept = crate::go::KEPT.load(Ordering::Relaxed);
         write!(f, "\nstacks kept of goroutines that died by a panic: {kept}")
     }

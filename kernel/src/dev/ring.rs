@@ -61,7 +61,8 @@ impl<const N: usize> Ring<N> {
         }
     }
 
-    /// Whether a byte is there to be read.
+    /// Whether no byte is there to be read.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.head.load(Ordering::Relaxed) == self.tail.load(Ordering::Acquire)
     }

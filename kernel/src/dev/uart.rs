@@ -220,11 +220,6 @@ pub fn read(buffer: &mut [u8]) -> usize {
     count
 }
 
-/// Whether [`read`] would find something.
-pub fn has_input() -> bool {
-    !INPUT.is_empty()
-}
-
 /// What went wrong so far.
 pub fn counts() -> &'static Counts {
     &COUNTS

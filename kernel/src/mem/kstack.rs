@@ -14,20 +14,14 @@ use crate::lock::Rank;
 
 static SPACE: Space = Space::new(KSTACKS, Rank::KStacks);
 
-/// A kernel stack. Dropping it without [`free`] keeps it for ever.
+/// A kernel stack, kept for ever.
 #[derive(Debug)]
-#[must_use = "a dropped stack is lost"]
 pub struct KStack(Window);
 
 impl KStack {
     /// Where the stack begins; 4096-byte aligned.
     pub const fn top(&self) -> u64 {
         self.0.top()
-    }
-
-    /// The unmapped page below it.
-    pub const fn guard(&self) -> u64 {
-        self.0.guard()
     }
 }
 
@@ -61,15 +55,6 @@ pub fn alloc(bytes: usize) -> u64 {
         Ok(stack) => stack.top(),
         Err(error) => panic!("no kernel stack of {bytes} bytes: {error:?}"),
     }
-}
-
-/// Gives a stack back, pages and all, to the next taker of that size.
-///
-/// # Safety
-/// Nothing runs on it or points into it.
-pub unsafe fn free(stack: KStack) {
-    // SAFETY: by contract; the window is this space's, and `stack` was its only token.
-    unsafe { SPACE.give(stack.0) };
 }
 
 /// The guard page that `addr` is in, if it is one of a kernel stack in use: what an exception report calls a stack

@@ -20,10 +20,8 @@ pub const KSTACKS: u64 = 0xffff_d000_0000_0000;
 pub const MMIO: u64 = 0xffff_e000_0000_0000;
 /// How far [`MMIO`] reaches.
 pub const MMIO_LEN: u64 = BOOT - MMIO;
-/// What the boot loader hands over.
+/// What the boot loader hands over. Above it, at 0xffff_ffff_8000_0000, is the kernel's image.
 pub const BOOT: u64 = 0xffff_f000_0000_0000;
-/// The kernel's image.
-pub const KERNEL: u64 = 0xffff_ffff_8000_0000;
 
 /// Where physical memory can be read and written.
 #[inline]

@@ -51,13 +51,8 @@ impl Reserve {
     }
 
     /// How many frames there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.iter().filter(|slot| slot.load(Relaxed) != EMPTY).count()
-    }
-
-    /// Whether there is no frame.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     fn put(&self, frame: Frame) -> Result<(), Frame> {

@@ -22,8 +22,6 @@ use x86_64::{instructions::interrupts::without_interrupts, registers::model_spec
 
 use super::{acpi::Platform, cpuid, mmio::Registers, vector};
 
-pub use super::timer::arm;
-
 /// IA32_APIC_BASE (11.4.4): enable bits and the address.
 const APIC_BASE: u32 = 0x1b;
 const BASE_ENABLE: u64 = 1 << 11;
@@ -175,11 +173,6 @@ pub fn eoi() {
 /// Sends the interrupt `vector` to the core with that APIC id.
 pub fn send_ipi(apic_id: u32, vector: u8) {
     command(apic_id, ASSERT | u32::from(vector));
-}
-
-/// Sends an NMI to all other cores: the last word of a system that ends.
-pub fn send_nmi_all_but_self() {
-    command(0, ALL_BUT_SELF | ASSERT | NMI);
 }
 
 /// Sends an NMI to one core.

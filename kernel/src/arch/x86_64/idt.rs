@@ -46,7 +46,6 @@ impl Gate {
 
 /// Vectors of exceptions (Intel SDM vol. 3, table 7-1).
 pub mod vector {
-    #![expect(missing_docs, reason = "the manual's own mnemonics")]
     pub const NMI: u8 = 2;
     pub const BREAKPOINT: u8 = 3;
     pub const DOUBLE_FAULT: u8 = 8;

@@ -33,8 +33,6 @@ const ISA_LINES: u8 = 16;
 pub enum Line {
     /// An ISA interrupt, 0 to 15: overrides of the ACPI tables apply.
     Isa(u8),
-    /// A global system interrupt and how it signals.
-    Gsi(u32, Signal),
 }
 
 /// Why an interrupt cannot be routed.
@@ -99,18 +97,11 @@ pub fn route(line: Line, vector: u8, apic_id: u32) -> Result<(), RouteError> {
     })
 }
 
-/// Delivers nothing from that line any more.
-pub fn mask(line: Line) -> Result<(), RouteError> {
-    with_line(line, |chip, at, _| chip.set(at, MASKED, 0))
-}
-
 fn with_line(line: Line, f: impl FnOnce(&Chip, u32, Signal)) -> Result<(), RouteError> {
     let state = STATE.lock();
     let state = state.as_ref().ok_or(RouteError::NoSuchLine)?;
-    let (gsi, signal) = match line {
-        Line::Isa(number) => *state.isa.get(usize::from(number)).ok_or(RouteError::NoSuchLine)?,
-        Line::Gsi(gsi, signal) => (gsi, signal),
-    };
+    let Line::Isa(number) = line;
+    let (gsi, signal) = *state.isa.get(usize::from(number)).ok_or(RouteError::NoSuchLine)?;
     let chip = state.chips.iter().flatten().find(|chip| chip.has(gsi)).ok_or(RouteError::NoSuchLine)?;
     f(chip, gsi - chip.first_gsi, signal);
     Ok(())

@@ -23,10 +23,6 @@ impl ExitCode {
     pub const FATAL: Self = Self(0x13);
     /// A processor exception that no G could be blamed for.
     pub const EXCEPTION: Self = Self(0x14);
-    /// The loader could not start the kernel.
-    pub const LOADER: Self = Self(0x15);
-    /// The watchdog found a core that does not move.
-    pub const CORE_STUCK: Self = Self(0x16);
     /// Memory ran out where nobody could be told.
     pub const OUT_OF_MEMORY: Self = Self(0x17);
 

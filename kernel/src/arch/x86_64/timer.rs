@@ -44,11 +44,6 @@ pub fn mode() -> &'static str {
     if BY_DEADLINE.load(Ordering::Relaxed) { "TSC deadline" } else { "APIC one-shot" }
 }
 
-/// The timer's frequency in Hz, undivided.
-pub fn hz() -> u64 {
-    Scale(TICKS.load(Ordering::Relaxed)).apply(1_000_000_000)
-}
-
 /// Stops this core's timer and sets its mode.
 pub(super) fn init_this_core() {
     let mode = if BY_DEADLINE.load(Ordering::Relaxed) { DEADLINE_MODE } else { ONE_SHOT };

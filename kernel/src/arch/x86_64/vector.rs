@@ -1,6 +1,6 @@
 //! Interrupt vectors: who owns which.
 //!
-//! The one list, so that no two devices meet on a vector. The rest of the numbers below [`FIRST_FREE`] belong to
+//! The one list, so that no two devices meet on a vector. The rest of the numbers below 0x30 belong to
 //! exceptions (Intel SDM vol. 3, 6.3.1) and to the legacy PICs, which are masked for good but may still raise a
 //! spurious IRQ 7 or 15: their sixteen vectors stay reserved for that.
 //!
@@ -17,8 +17,6 @@ pub const PIC_SLAVE: u8 = 0x28;
 pub const PIC_MASTER_SPURIOUS: u8 = PIC_MASTER + 7;
 /// The slave PIC's spurious interrupt, IRQ 15.
 pub const PIC_SLAVE_SPURIOUS: u8 = PIC_SLAVE + 7;
-/// The first vector that neither the processor nor the PICs can raise.
-pub const FIRST_FREE: u8 = 0x30;
 /// The local APIC's one-shot timer.
 pub const TIMER: u8 = 0x40;
 /// The wake-up from one core to another; it carries nothing, the reason is in memory.
