@@ -23,6 +23,7 @@ pub fn rows() -> Vec<Trial> {
         trial(kernel!("steal")).variant("large").cores(&[64]).limit(240).expect("done on each core"),
         trial(kernel!("wakeup")).cores(&[1, 2, 4, 8]),
         trial(kernel!("preempt")),
+        trial(kernel!("x87")).cores(&[1, 2]).expect("each has its own x87 stack"),
         trial(kernel!("preempt_float")).append("slice=50").cores(&[1, 2, 4]).limit(120).check(was_preempted),
         trial(kernel!("preempt_float"))
             .variant("icount")

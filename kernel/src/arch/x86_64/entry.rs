@@ -76,6 +76,7 @@ unsafe extern "sysv64" fn common() {
         "add rsp, 16",
         "iretq",
         "2:",
+        "fninit", // the x87 stack is saved; who runs next expects an empty one
         "sti",
         "jmp {to_g0}",
         fx = const offset_of!(Frame, gpr),
