@@ -50,8 +50,13 @@ pub fn handle(info: &PanicInfo<'_>) -> ! {
 /// The goroutine that may die alone.
 fn dying_goroutine() -> Option<GRef<Kernel>> {
     let g = current_g()?;
-    let alone = !preempt::is_off() && !ends_the_system(&g) && !g.panicked();
+    let alone = stoppable() && !ends_the_system(&g) && !g.panicked();
     alone.then_some(g)
+}
+
+/// Whether what panics is the G's own code: an interrupt handler may have come upon a G that has preemption on.
+fn stoppable() -> bool {
+    x86_64::instructions::interrupts::are_enabled() && !preempt::is_off()
 }
 
 /// Whether the end of this G by other means than returning is the end of all.
@@ -91,7 +96,7 @@ fn place<'a>(info: &'a PanicInfo<'_>) -> impl fmt::Display + 'a {
 }
 
 fn fatal_panic(info: &PanicInfo<'_>) -> ! {
-    let on_g = current_g().is_some() && !preempt::is_off();
+    let on_g = current_g().is_some() && stoppable();
     let code = if on_g { ExitCode::MAIN_PANIC } else { ExitCode::FATAL };
     let kind = if on_g { "panic" } else { "fatal error" };
     end(code, format_args!("{kind}: {}\n\nat {}", info.message(), place(info)), Backtrace::here())
