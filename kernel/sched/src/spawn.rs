@@ -47,7 +47,7 @@ impl<K: Machine> FreeList<K> {
         Self { head: None, len: 0 }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn len(&self) -> usize {
         self.len
     }

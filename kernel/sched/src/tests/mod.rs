@@ -17,6 +17,8 @@ mod loom_poll;
 mod loom_runq;
 #[cfg(loom)]
 mod loom_timer;
+#[cfg_attr(loom, expect(dead_code, reason = "the models need half of it"))]
+mod make;
 #[cfg(not(loom))]
 mod poll;
 #[cfg(not(loom))]
