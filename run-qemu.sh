@@ -298,7 +298,7 @@ machine_command() {
         command+=(-monitor none -serial stdio)
     fi
     # The guest's clock, too, follows the counted instructions.
-    [ -z "$icount" ] || command+=(-icount "$icount" -rtc "clock=vm")
+    [ -z "$icount" ] || command+=(-icount "$icount" -rtc "base=2020-01-01,clock=vm")
     [ -z "$gdb" ] || command+=(-gdb "tcp:127.0.0.1:$gdb" -S)
     ((${#extra[@]} == 0)) || command+=("${extra[@]}")
     # QEMU must end at its time, and with us even if we are killed without notice.

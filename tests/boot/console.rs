@@ -47,7 +47,7 @@ fn typing() -> Vec<Trial> {
 /// Commands that show something.
 fn looking() -> Vec<Trial> {
     vec![
-        answered("ps", "ps", "join"),
+        answered("ps", "ps", "the system"),
         answered("cores", "cores", "SWITCHES"),
         answered("mem", "mem", "free").cores(&[2]),
         answered("scheddetail", "scheddetail", "  P0: status=").cores(&[2]),

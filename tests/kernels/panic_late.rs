@@ -21,10 +21,13 @@ impl Drop for Grudge {
 fn main() {
     for _ in 0..10 {
         // The handle is gone before the result is there: the goroutine drops it itself.
-        drop(go(|| {
-            sleep(Duration::from_millis(1));
+        let (release, released) = chan::bounded(1);
+        let handle = go(move || {
+            let _ = released.recv();
             Grudge
-        }));
+        });
+        drop(handle);
+        assert!(release.send(()).is_ok());
         // The result is there first: whoever drops the handle drops it.
         let dropper = go(|| {
             let handle = go(|| Grudge);

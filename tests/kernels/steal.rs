@@ -29,9 +29,13 @@ fn main() {
     assert_eq!(share.iter().sum::<usize>(), GOROUTINES, "each goroutine ran exactly once");
     let enough = share.iter().filter(|&&done| done * 100 >= GOROUTINES * percent()).count();
     assert_eq!(enough, cores, "each core does at least {} % of the work", percent());
-    let thieves = sched().ps().iter().filter(|p| p.stats.steals.load(Relaxed) > 0).count();
     let workers = share.iter().filter(|&&done| done > 0).count();
-    assert!(thieves + 1 >= workers, "{workers} cores worked, and only {thieves} Ps stole");
+    assert!(cores == 1 || workers > 1, "one core did everything");
+    // Cores that advance evenly keep their Ps, so each P but the one that all began on has stolen.
+    if percent() > 0 {
+        let thieves = sched().ps().iter().filter(|p| p.stats.steals.load(Relaxed) > 0).count();
+        assert!(thieves + 1 >= cores, "only {thieves} of {cores} Ps stole");
+    }
 }
 
 /// The share that each core must have, in percent: a word of the command line, for machines whose cores advance evenly.
