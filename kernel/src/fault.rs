@@ -57,7 +57,7 @@ fn page_fault(core: &Core, frame: &Frame) -> Then {
     }
     let off = core.preempt_off.load(Ordering::Relaxed) != 0;
     let outcome = match frame.iret.error & (PROTECTION | FETCH) {
-        0 => stack::fault(address, core, need(off)),
+        0 => stack::fault(address, core, need(off), current_g().map(|g| g.ext.window.get())),
         _ => Fault::NotAStack,
     };
     let then = match outcome {

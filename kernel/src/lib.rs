@@ -98,3 +98,4 @@ mod waitq;
 pub use go::{Builder, JoinError, JoinHandle, go};
 pub use runtime::yield_now;
 pub use shutdown::{ExitStatus, Termination, exit};
+pub use stack::StackError;

@@ -140,11 +140,15 @@ pub enum Need {
 /// Answers a page fault at `addr` on `core`, the calling core. Only for faults on pages that are not present, by
 /// reading or writing: the error code's bits P and I/D are 0 (Intel SDM vol. 3, 5.7). All others are no business of
 /// stacks.
-pub fn fault(addr: u64, core: &Core, need: Need) -> Fault {
+///
+/// `own` is the stack of the G that faulted. It may touch others' stacks too, where values on them were lent to it; but another
+/// stack's end is not its own end, and another's guard page is a wild address.
+pub fn fault(addr: u64, core: &Core, need: Need, own: Option<Window>) -> Fault {
     let Some(window) = SPACE.at(addr).filter(Window::in_use) else { return Fault::NotAStack };
-    let spare = addr < window.limit() + SPARE;
+    let own = own == Some(window);
+    let spare = own && addr < window.limit() + SPARE;
     if addr < window.limit() || (spare && need == Need::Usual) {
-        return Fault::Overflow(window);
+        return if own { Fault::Overflow(window) } else { Fault::NotAStack };
     }
     if core.reserve.is_short() && need != Need::Unstoppable {
         return Fault::ReserveEmpty;

@@ -47,10 +47,34 @@ impl fmt::Write for Echo {
 /// Starts the console: a goroutine of the system, which runs next when a key wakes it, however many others compute.
 ///
 /// # Errors
-/// If there is no memory for it.
-pub fn start() -> Result<JoinHandle<()>, StackError> {
-    Builder::new().system().spawn(run)
+/// If there is a console already, or no memory for it.
+pub fn start() -> Result<JoinHandle<()>, StartError> {
+    static STARTED: AtomicBool = AtomicBool::new(false);
+    if STARTED.swap(true, Ordering::AcqRel) {
+        return Err(StartError::AlreadyThere);
+    }
+    Builder::new().system().spawn(run).map_err(StartError::Stack)
 }
+
+/// Why there is no (further) console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartError {
+    /// One reads the serial line already.
+    AlreadyThere,
+    /// There is no memory for its stack.
+    Stack(StackError),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyThere => f.write_str("there is a console already"),
+            Self::Stack(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for StartError {}
 
 /// Reads commands and does them, until `poweroff` ends the system. Blocks its goroutine on the UART.
 fn run() {

@@ -101,6 +101,7 @@ pub unsafe extern "sysv64" fn leave(stop: *const (), saved_rsp: *mut u64) {
         "sub rsp, 8",
         "stmxcsr [rsp]",
         "fnstcw [rsp + 4]",
+        "fnclex", // raised and not yet taken x87 exceptions would be the next G's, if it unmasks them
         "mov [rsi], rsp",
         "mov rax, rdi",
         "jmp {to_g0}",
